@@ -1,0 +1,111 @@
+"""Real-time community goals for games and fitness apps: every contribution counts exactly once.
+
+Names are loaded when they are first used, so that `worldevents --help` does not wait for a database driver.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worldevents.actions import Activity, Boss, Challenge, Unit, Workout, WorkoutSet
+    from worldevents.catalog import load_event
+    from worldevents.engine import Engine, Offer, Published, Recorded
+    from worldevents.errors import WorldEventsError
+    from worldevents.model import (
+        CommunityGoal,
+        ContributionStatus,
+        Contributor,
+        GoalProgress,
+        GoalState,
+        GoalStatus,
+        GoalTier,
+        GoalUpdate,
+        Leaderboard,
+        Metric,
+        PersonalChallenge,
+        Position,
+        Receipt,
+        Reward,
+        SeasonalEvent,
+        TierUnlock,
+    )
+    from worldevents.runtime import Runtime, open_runtime
+    from worldevents.settings import Settings
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "actions": ("Activity", "Boss", "Challenge", "Unit", "Workout", "WorkoutSet"),
+    "catalog": ("load_event",),
+    "engine": ("Engine", "Offer", "Published", "Recorded"),
+    "errors": ("WorldEventsError",),
+    "model": (
+        "CommunityGoal",
+        "ContributionStatus",
+        "Contributor",
+        "GoalProgress",
+        "GoalState",
+        "GoalStatus",
+        "GoalTier",
+        "GoalUpdate",
+        "Leaderboard",
+        "Metric",
+        "PersonalChallenge",
+        "Position",
+        "Receipt",
+        "Reward",
+        "SeasonalEvent",
+        "TierUnlock",
+    ),
+    "runtime": ("Runtime", "open_runtime"),
+    "settings": ("Settings",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    # Opening the system
+    "Runtime",
+    "Settings",
+    "open_runtime",
+    # Its verbs
+    "Engine",
+    "Offer",
+    "Published",
+    "Recorded",
+    # What is declared
+    "CommunityGoal",
+    "GoalTier",
+    "Metric",
+    "PersonalChallenge",
+    "Reward",
+    "SeasonalEvent",
+    "load_event",
+    # What happens
+    "Activity",
+    "Boss",
+    "Challenge",
+    "ContributionStatus",
+    "Position",
+    "Receipt",
+    "TierUnlock",
+    "Unit",
+    "Workout",
+    "WorkoutSet",
+    # What is told
+    "Contributor",
+    "GoalProgress",
+    "GoalState",
+    "GoalStatus",
+    "GoalUpdate",
+    "Leaderboard",
+    # What goes wrong
+    "WorldEventsError",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'worldevents' has no attribute {name!r}")
+    return getattr(import_module(f"worldevents.{_HOME_OF[name]}"), name)

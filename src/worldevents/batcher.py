@@ -1,0 +1,137 @@
+"""Many concurrent callers, few store calls: whoever comes while a call is under way is in the next one.
+
+There is no timer: an idle batcher hands a lone caller on at once. What was accepted is applied, whether or not its
+caller still waits; a caller that was cancelled repeats its contribution and is told what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worldevents.errors import Closed, WorldEventsError
+from worldevents.model import GoalContribution, Receipt
+from worldevents.store.base import Answer, Store
+from worldevents.telemetry import Telemetry
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    items: Sequence[GoalContribution]
+    answered: asyncio.Future[list[Answer]]
+
+
+class Batcher:
+    """Groups the contributions of concurrent callers; `run` is its one background task."""
+
+    def __init__(self, store: Store, telemetry: Telemetry, *, batch_max: int, waiting_max: int) -> None:
+        self._store = store
+        self._telemetry = telemetry
+        self._batch_max = batch_max
+        self._waiting_max = waiting_max
+        self._calls: deque[_Call] = deque()
+        self._waiting = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closed = False
+
+    async def contribute(self, items: Sequence[GoalContribution]) -> list[Answer]:
+        """Have these applied in their order, and say what became of each.
+
+        Items beyond `batch_max` go in further store calls, in order. Raises Closed during a shutdown, and what the
+        store raises where nothing of a call was applied.
+        """
+        answers: list[Answer] = []
+        for start in range(0, len(items), self._batch_max):
+            answers += await self._enqueue(items[start : start + self._batch_max])
+        return answers
+
+    async def _enqueue(self, items: Sequence[GoalContribution]) -> list[Answer]:
+        while self._waiting >= self._waiting_max and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+        if self._closed:
+            raise Closed
+        call = _Call(items, asyncio.get_running_loop().create_future())
+        self._calls.append(call)
+        self._moved(len(items))
+        self._arrived.set()
+        return await call.answered
+
+    async def run(self) -> None:
+        """Serve callers until `close`, and then those who are still waiting."""
+        try:
+            while self._calls or not self._closed:
+                if self._calls:
+                    await self._apply(self._take())
+                else:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        finally:
+            self.close()
+            for call in self._calls:
+                _fail(call, Closed())
+            self._calls.clear()
+
+    def close(self) -> None:
+        """Take no more callers; `run` ends when the accepted ones are answered."""
+        self._closed = True
+        self._arrived.set()
+        self._room.set()
+
+    def _take(self) -> list[_Call]:
+        taken: list[_Call] = []
+        size = 0
+        while self._calls and (not taken or size + len(self._calls[0].items) <= self._batch_max):
+            taken.append(self._calls.popleft())
+            size += len(taken[-1].items)
+        self._moved(-size)
+        return taken
+
+    def _moved(self, size: int) -> None:
+        self._waiting += size
+        self._telemetry.waiting.set(self._waiting)
+        if self._waiting < self._waiting_max:
+            self._room.set()
+
+    async def _apply(self, calls: Sequence[_Call]) -> None:
+        batch = [item for call in calls for item in call.items]
+        started = time.perf_counter()
+        try:
+            answers = await self._store.contribute(batch)
+        except WorldEventsError as error:
+            for call in calls:
+                _fail(call, error)
+            return
+        except BaseException:
+            # Unknown, or the task was cancelled: those callers must not wait for ever. It is raised, and loud.
+            for call in calls:
+                _fail(call, Closed())
+            raise
+        self._telemetry.batch_seconds.observe(time.perf_counter() - started)
+        self._telemetry.batch_size.observe(len(batch))
+        start = 0
+        for call in calls:
+            own = answers[start : start + len(call.items)]
+            start += len(call.items)
+            if not call.answered.done():
+                call.answered.set_result(own)
+        self._count(batch, answers)
+
+    def _count(self, batch: Sequence[GoalContribution], answers: Sequence[Answer]) -> None:
+        for item, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Receipt):
+                goal, word = item.goal_id, "duplicate" if answer.duplicate else answer.status.value
+            else:
+                # The goal's id may be anything a caller made up: it must not become a label.
+                goal, word = "", answer.code
+            self._telemetry.answers.labels(goal, word).inc()
+
+
+def _fail(call: _Call, error: WorldEventsError) -> None:
+    if not call.answered.done():
+        call.answered.set_exception(error)

@@ -1,0 +1,19 @@
+"""Event files: what a live-ops team declares, checked line by line, and what changing it would mean."""
+
+from __future__ import annotations
+
+from worldevents.catalog.edits import changes, edit_complaints, with_window
+from worldevents.catalog.form import REWARD_KINDS, RewardForm
+from worldevents.catalog.reading import METRICS, event_from_table, load_event, read_event
+
+__all__ = [
+    "METRICS",
+    "REWARD_KINDS",
+    "RewardForm",
+    "changes",
+    "edit_complaints",
+    "event_from_table",
+    "load_event",
+    "read_event",
+    "with_window",
+]

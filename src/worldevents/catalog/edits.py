@@ -1,0 +1,132 @@
+"""What publishing an event over another would change, and which of those changes would break a promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from worldevents import rules
+from worldevents.errors import EventInvalid
+from worldevents.model import CommunityGoal, GoalState, PersonalChallenge, Reward, SeasonalEvent
+
+
+def with_window(event: SeasonalEvent, starts_at: datetime, ends_at: datetime) -> SeasonalEvent:
+    """The same event at another time. Raises EventInvalid for a window that ends before it starts."""
+    if ends_at <= starts_at:
+        raise EventInvalid("an event ends after it starts", field="ends_at")
+    goals = tuple(replace(goal, starts_at=starts_at, ends_at=ends_at) for goal in event.goals)
+    return replace(event, starts_at=starts_at, ends_at=ends_at, goals=goals)
+
+
+def edit_complaints(old: SeasonalEvent, new: SeasonalEvent, states: Iterable[GoalState], now: datetime) -> list[str]:
+    """Why this edit would break a promise to players; empty where it does not. `states` are those of the old goals."""
+    complaints = []
+    if old.cancelled_at is not None and new.cancelled_at != old.cancelled_at:
+        complaints.append("event: was cancelled and stays so")
+    kept = {goal.id: goal for goal in new.goals}
+    for state in states:
+        goal = state.goal
+        if goal.id in kept:
+            unlocked = [unlock.threshold for unlock in state.unlocks]
+            found = rules.goal_edit_complaints(goal, kept[goal.id], now=now, unlocked=unlocked)
+            complaints += [f"goal {goal.id}: {complaint}" for complaint in found]
+        elif old.starts_at <= now:
+            complaints.append(f"goal {goal.id}: cannot be taken out after the start")
+    return complaints
+
+
+def changes(old: SeasonalEvent | None, new: SeasonalEvent) -> tuple[str, ...]:
+    """Every difference, a line each: `+` new, `-` gone, `~` changed from and to; empty where the two are equal."""
+    if old is None:
+        return (f"+ event {new.id}", *(f"+ goal {goal.id}" for goal in new.goals), *_new(new.challenges))
+    found = _fields(f"event {new.id}", _event_row(old), _event_row(new))
+    found += _listed("goal", old.goals, new.goals)
+    found += _listed("challenge", old.challenges, new.challenges)
+    return tuple(found)
+
+
+def _new(challenges: Sequence[PersonalChallenge]) -> list[str]:
+    return [f"+ challenge {challenge.id}" for challenge in challenges]
+
+
+def _listed(
+    word: str,
+    old: Sequence[CommunityGoal] | Sequence[PersonalChallenge],
+    new: Sequence[CommunityGoal] | Sequence[PersonalChallenge],
+) -> list[str]:
+    before, after = {one.id: one for one in old}, {one.id: one for one in new}
+    found = [f"- {word} {one}" for one in before if one not in after]
+    for one, declared in after.items():
+        if one not in before:
+            found.append(f"+ {word} {one}")
+        else:
+            found += _fields(f"{word} {one}", _row(before[one]), _row(declared))
+    return found
+
+
+def _fields(what: str, old: dict[str, str], new: dict[str, str]) -> list[str]:
+    names = dict.fromkeys([*old, *new])
+    found = []
+    for name in names:
+        match old.get(name), new.get(name):
+            case before, after if before == after:
+                continue
+            case None, after:
+                found.append(f"+ {what} {name}: {after}")
+            case before, None:
+                found.append(f"- {what} {name}: {before}")
+            case before, after:
+                found.append(f"~ {what} {name}: {before} -> {after}")
+    return found
+
+
+def _event_row(event: SeasonalEvent) -> dict[str, str]:
+    return {
+        "name": event.name,
+        "description": event.description,
+        "starts_at": event.starts_at.isoformat(),
+        "ends_at": event.ends_at.isoformat(),
+        "grace": str(event.grace),
+        **({} if event.cancelled_at is None else {"cancelled_at": event.cancelled_at.isoformat()}),
+    }
+
+
+def _row(one: CommunityGoal | PersonalChallenge) -> dict[str, str]:
+    return _goal_row(one) if isinstance(one, CommunityGoal) else _challenge_row(one)
+
+
+def _goal_row(goal: CommunityGoal) -> dict[str, str]:
+    metric, limits = goal.metric, goal.metric.limits
+    bounds = (limits.per_contribution, limits.per_user_day, limits.per_user)
+    shown = [None if bound is None else f"{metric.decimal(bound):f}" for bound in bounds]
+    return {
+        "name": goal.name,
+        "description": goal.description,
+        "metric": f"{metric.key} in {metric.unit} with {metric.decimals} decimals",
+        "limits": f"contribution {shown[0]}, user and day {shown[1]}, user {shown[2]}, {limits.over}",
+        "target": f"{metric.decimal(goal.target):f}",
+        "hidden": str(goal.hidden),
+        "target_may_rise": str(goal.target_may_rise),
+        **{
+            f"tier {tier.threshold:f} %": (
+                f"{_reward(tier.reward)}, {tier.audience} from {metric.decimal(tier.minimum):f}"
+            )
+            for tier in goal.tiers
+        },
+    }
+
+
+def _challenge_row(challenge: PersonalChallenge) -> dict[str, str]:
+    return {
+        "name": challenge.name,
+        "description": challenge.description,
+        "goal": challenge.goal_id,
+        "target": str(challenge.target),
+        "reward": _reward(challenge.reward),
+    }
+
+
+def _reward(reward: Reward) -> str:
+    fields = "".join(f", {name} {value}" for name, value in reward.fields.items())
+    return f"{reward.kind} {reward.name}{fields}"

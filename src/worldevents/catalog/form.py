@@ -1,0 +1,161 @@
+"""The form of an event file: which fields there are, what each may hold. What they mean together is in `reading`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from worldevents.model import Audience, Nature, OverLimit
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+MetricKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Text = Annotated[str, StringConstraints(max_length=2_000)]
+Number = int | Decimal
+"""An amount in a metric's unit; how many decimals it may have is the metric's to say."""
+Whole = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+class Form(BaseModel):
+    """A table of the file: unknown fields and values of another type are complaints."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class MetricForm(Form):
+    """A metric the spec does not know, or other limits for one that it does."""
+
+    key: MetricKey
+    unit: Name | None = None
+    decimals: Annotated[int, Field(ge=0, le=6)] | None = None
+    max_per_contribution: Number | None = None
+    max_per_user_day: Number | None = None
+    max_per_user: Number | None = None
+    over_limit: Literal["hold", "refuse"] = OverLimit.HOLD.value
+
+
+class TierForm(Form):
+    """A percentage of the target and what it unlocks."""
+
+    threshold: Annotated[Decimal | int, Field(gt=0, le=10_000)]
+    reward: dict[str, object]
+    audience: Literal["contributors", "everyone"] = Audience.CONTRIBUTORS.value
+    minimum: Number | None = None
+
+
+class GoalForm(Form):
+    """A community goal."""
+
+    id: Slug
+    name: Name
+    description: Text = ""
+    metric: MetricKey
+    target: Number
+    hidden: bool = False
+    target_may_rise: bool = False
+    tiers: Annotated[list[TierForm], Field(max_length=100)] = []
+
+
+class ChallengeForm(Form):
+    """A target for one user on a metric of this event."""
+
+    id: Slug
+    name: Name
+    description: Text = ""
+    metric: MetricKey
+    target: Number
+    reward: dict[str, object]
+
+
+class WindowForm(Form):
+    """The event itself: its name and its time."""
+
+    id: Slug
+    name: Name
+    description: Text = ""
+    starts_at: datetime
+    ends_at: datetime
+    grace: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(m|h|d)$")] = "24h"
+
+
+class EventForm(Form):
+    """A whole event file."""
+
+    event: WindowForm
+    metrics: Annotated[list[MetricForm], Field(max_length=100)] = []
+    challenges: Annotated[list[ChallengeForm], Field(max_length=100)] = []
+    goals: Annotated[list[GoalForm], Field(min_length=1, max_length=100)]
+
+
+# Rewards: one form per kind. A host adds kinds by passing a longer table to `read_event`.
+
+
+class RewardForm(Form):
+    """Any reward; a kind's own fields are added by its form."""
+
+    nature: ClassVar[Nature] = Nature.OWNERSHIP
+    kind: str
+    name: Name
+
+
+class Crate(RewardForm):
+    """A sealed box; `table` names the odds it is opened with."""
+
+    nature: ClassVar[Nature] = Nature.QUANTITY
+    quantity: Whole = 1
+    table: Name | None = None
+
+
+class ItemSet(RewardForm):
+    """Several pieces that belong together."""
+
+    pieces: Annotated[list[Name], Field(max_length=100)] = []
+
+
+class Boost(RewardForm):
+    """More of something for a time, for one user or the whole world."""
+
+    nature: ClassVar[Nature] = Nature.QUANTITY
+    multiplier: Annotated[Decimal | int, Field(gt=1, le=1_000)]
+    minutes: Whole
+    scope: Literal["world", "personal"] = "personal"
+    stacks: Literal["extend", "replace"] = "extend"
+
+
+class Currency(RewardForm):
+    """An amount of the currency that `name` names."""
+
+    nature: ClassVar[Nature] = Nature.QUANTITY
+    amount: Whole
+
+
+class Mount(RewardForm):
+    """A mount, limited where there is a stock."""
+
+    stock: Whole | None = None
+
+
+class Item(RewardForm):
+    """So many of a thing."""
+
+    nature: ClassVar[Nature] = Nature.QUANTITY
+    quantity: Whole = 1
+
+
+REWARD_KINDS: Final[Mapping[str, type[RewardForm]]] = MappingProxyType(
+    {
+        "crate": Crate,
+        "title": RewardForm,
+        "item_set": ItemSet,
+        "boost": Boost,
+        "cosmetic": RewardForm,
+        "currency": Currency,
+        "mount": Mount,
+        "item": Item,
+    }
+)

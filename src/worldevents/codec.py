@@ -1,0 +1,176 @@
+"""Model <-> JSON: the only place that knows the wire's camelCase names.
+
+Amounts are JSON numbers in the metric's unit, instants ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from worldevents import rules
+from worldevents.model import (
+    ChallengeProgress,
+    Contributor,
+    EventVersion,
+    GoalProgress,
+    GoalState,
+    GoalTier,
+    Leaderboard,
+    Metric,
+    PersonalChallenge,
+    Receipt,
+    Reward,
+)
+
+Json = dict[str, Any]
+
+
+def instant(value: datetime) -> str:
+    """ISO 8601 in UTC with Z, milliseconds only where there are any."""
+    value = value.astimezone(UTC)
+    return value.isoformat(timespec="milliseconds" if value.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def number(amount: int, metric: Metric) -> int | float:
+    """An amount in smallest units as a JSON number in the metric's unit.
+
+    The float prints as exactly the decimal that is meant: below 2^53 smallest units the shortest text that reads back
+    as the same float has no more digits than the amount.
+    """
+    return amount if metric.decimals == 0 else float(metric.decimal(amount))
+
+
+def goal(state: GoalState, now: datetime) -> Json:
+    """A CommunityGoal as outsiders read it, at one moment."""
+    declared, metric = state.goal, state.goal.metric
+    return {
+        "id": declared.id,
+        "eventId": declared.event_id,
+        "name": declared.name,
+        "description": declared.description,
+        "metric": metric.key,
+        "unit": metric.unit,
+        "targetValue": number(declared.target, metric),
+        "currentValue": number(state.total, metric),
+        "pendingValue": number(state.pending, metric),
+        "percent": float(rules.percent(state.total, declared.target)),
+        "rewardTiers": [_tier(tier, state) for tier in declared.tiers],
+        "startsAt": instant(declared.starts_at),
+        "endsAt": instant(declared.ends_at),
+        "status": rules.status_at(declared, now).value,
+        "participantCount": state.participants,
+        "epoch": state.epoch,
+        "seq": state.seq,
+        "serverTime": instant(now),
+    }
+
+
+def _tier(tier: GoalTier, state: GoalState) -> Json:
+    unlock, metric = state.unlock_of(tier), state.goal.metric
+    return {
+        "threshold": float(tier.threshold),
+        "thresholdValue": number(tier.threshold_value, metric),
+        "reward": reward(tier.reward),
+        "audience": tier.audience.value,
+        "minimum": number(tier.minimum, metric),
+        "unlocked": unlock is not None,
+        "unlockedAt": None if unlock is None else instant(unlock.unlocked_at),
+    }
+
+
+def reward(value: Reward) -> Json:
+    """A reward with its kind's own fields beside kind and name."""
+    fields = {key: _plain(field) for key, field in value.fields.items()}
+    return {"kind": value.kind, "name": value.name, **fields}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def progress(value: GoalProgress, now: datetime) -> Json:
+    """A goal and one user's share of it."""
+    metric = value.state.goal.metric
+    return {
+        "goal": goal(value.state, now),
+        "userContribution": number(value.user_contribution, metric),
+        "userPending": number(value.user_pending, metric),
+        "userRank": value.user_rank,
+        "participantCount": value.state.participants,
+    }
+
+
+def leaderboard(board: Leaderboard) -> Json:
+    """Rows of a ranking, the count of contributors, and the own row."""
+    metric = board.goal.metric
+    return {
+        "contributors": [contributor(row, metric) for row in board.contributors],
+        "participantCount": board.participants,
+        "user": None if board.user is None else contributor(board.user, metric),
+    }
+
+
+def contributor(row: Contributor, metric: Metric) -> Json:
+    """A row of a ranking."""
+    return {
+        "rank": row.rank,
+        "userId": row.user_id,
+        "displayName": row.display_name,
+        "amount": number(row.amount, metric),
+    }
+
+
+def receipt(value: Receipt) -> Json:
+    """The answer to a contribution."""
+    contribution, metric = value.contribution, value.metric
+    return {
+        "contributionId": contribution.contribution_id,
+        "goalId": contribution.goal_id,
+        "userId": contribution.user_id,
+        "amount": number(contribution.amount, metric),
+        "status": value.status.value,
+        "duplicate": value.duplicate,
+        "currentValue": number(value.current_value, metric),
+        "userContribution": number(value.user_contribution, metric),
+        "position": f"{value.position.epoch}:{value.position.seq}",
+    }
+
+
+def event(version: EventVersion, now: datetime, challenges: Sequence[ChallengeProgress] = ()) -> Json:
+    """An event as outsiders read it; `challenges` adds one user's progress to each personal challenge."""
+    declared = version.event
+    done = {progress.challenge.id: progress for progress in challenges}
+    metrics = {goal.id: goal.metric for goal in declared.goals}
+    return {
+        "id": declared.id,
+        "name": declared.name,
+        "description": declared.description,
+        "startsAt": instant(declared.starts_at),
+        "endsAt": instant(declared.ends_at),
+        "graceSeconds": int(declared.grace.total_seconds()),
+        "status": rules.status_at(declared, now).value,
+        "version": version.version,
+        "author": version.author,
+        "publishedAt": instant(version.published_at),
+        "goalIds": [goal.id for goal in declared.goals if not goal.hidden],
+        "challenges": [_challenge(one, metrics[one.goal_id], done.get(one.id)) for one in declared.challenges],
+    }
+
+
+def _challenge(challenge: PersonalChallenge, metric: Metric, done: ChallengeProgress | None) -> Json:
+    own = {} if done is None else {"userContribution": number(done.amount, metric), "completed": done.completed}
+    return {
+        "id": challenge.id,
+        "name": challenge.name,
+        "description": challenge.description,
+        "metric": metric.key,
+        "unit": metric.unit,
+        "targetValue": number(challenge.target, metric),
+        "reward": reward(challenge.reward),
+        **own,
+    }

@@ -1,0 +1,285 @@
+"""The verbs of the system: what a host, the HTTP doors and the command line all call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from worldevents import actions, catalog, rules
+from worldevents.batcher import Batcher
+from worldevents.clock import Clock
+from worldevents.errors import BodyInvalid, EventInvalid, UnknownEvent, WorldEventsError
+from worldevents.ledger.base import Ledger
+from worldevents.model import (
+    ChallengeProgress,
+    CommunityGoal,
+    EventVersion,
+    GoalContribution,
+    GoalProgress,
+    GoalState,
+    GoalStatus,
+    Leaderboard,
+    Receipt,
+    SeasonalEvent,
+)
+from worldevents.store.base import Answer, Store
+
+LEADERBOARD_MAX = 1_000
+"""The most rows of a leaderboard in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A contribution as a caller brings it: the amount in the metric's unit, nothing checked yet."""
+
+    goal_id: str
+    user_id: str
+    amount: rules.Amount
+    contribution_id: str
+    occurred_at: datetime | None = None
+    display_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an action led to: receipts of what was kept, and why the rest was not."""
+
+    receipts: tuple[Receipt, ...] = ()
+    problems: tuple[WorldEventsError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing did or would do: the version it made or found, and the changes from the one before."""
+
+    version: EventVersion
+    changes: tuple[str, ...] = field(default=())
+
+
+class Engine:
+    """Counts contributions and answers questions about goals. Made by `worldevents.open_runtime`."""
+
+    def __init__(self, store: Store, ledger: Ledger, batcher: Batcher, clock: Clock) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._batcher = batcher
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """The instant by which statuses are told."""
+        return self._clock.now()
+
+    # Contributing.
+
+    async def contribute(
+        self,
+        goal_id: str,
+        user_id: str,
+        amount: rules.Amount,
+        *,
+        contribution_id: str,
+        occurred_at: datetime | None = None,
+        display_name: str | None = None,
+    ) -> Receipt:
+        """Count an amount, in the metric's unit, once for this id however often it is repeated.
+
+        Raises UnknownGoal, IdInvalid, AmountInvalid, BodyInvalid, GoalNotOpen, OccurredAtFuture, LimitExceeded,
+        ContributionConflict; and LedgerUnavailable or Closed, after which the same call may be repeated.
+        """
+        offer = Offer(goal_id, user_id, amount, contribution_id, occurred_at, display_name)
+        (answer,) = await self._batcher.contribute([self._accept(offer)])
+        if isinstance(answer, WorldEventsError):
+            raise answer
+        return answer
+
+    async def contribute_many(self, offers: Sequence[Offer]) -> list[Answer]:
+        """As `contribute` for each, in order; what one would raise stands in its place."""
+        answers: list[Answer | None] = []
+        accepted: list[GoalContribution] = []
+        for offer in offers:
+            try:
+                accepted.append(self._accept(offer))
+                answers.append(None)
+            except WorldEventsError as refusal:
+                answers.append(refusal)
+        applied = iter(await self._batcher.contribute(accepted))
+        return [next(applied) if answer is None else answer for answer in answers]
+
+    def _accept(self, offer: Offer) -> GoalContribution:
+        goal = self._store.goal(offer.goal_id)
+        return GoalContribution(
+            goal_id=goal.id,
+            user_id=rules.check_id(offer.user_id, "userId"),
+            contribution_id=rules.check_id(offer.contribution_id, "contributionId"),
+            amount=rules.check_amount(offer.amount, goal.metric),
+            occurred_at=rules.check_occurred_at(offer.occurred_at),
+            display_name=rules.check_display_name(offer.display_name),
+        )
+
+    async def record(self, action: actions.Action) -> Recorded:
+        """Feed a game action to every goal of its metrics that takes its instant. Raises what `actions.parts` raises."""
+        (recorded,) = await self.record_many([action])
+        if isinstance(recorded, WorldEventsError):
+            raise recorded
+        return recorded
+
+    async def record_many(self, many: Sequence[actions.Action]) -> list[Recorded | WorldEventsError]:
+        """As `record` for each, in order; what one would raise stands in its place."""
+        now = self._clock.now()
+        offers: list[Offer] = []
+        sizes: list[int | WorldEventsError] = []
+        present = []
+        for action in many:
+            try:
+                own = self._offers(action, now)
+            except WorldEventsError as refusal:
+                sizes.append(refusal)
+                continue
+            sizes.append(len(own))
+            offers += own
+            if not own:
+                present.append((action.user_id, (action.occurred_at or now).astimezone(UTC).date()))
+        if present:
+            await self._store.mark_active(present)
+        answers = iter(await self.contribute_many(offers))
+        return [size if isinstance(size, WorldEventsError) else _recorded(answers, size) for size in sizes]
+
+    def _offers(self, action: actions.Action, now: datetime) -> list[Offer]:
+        parts = actions.parts(action)
+        instant = action.occurred_at or now
+        open_goals = [
+            goal
+            for version in self._store.events.values()
+            for goal in version.event.goals
+            if rules.takes(goal, instant, now)
+        ]
+        return [
+            Offer(goal.id, action.user_id, part.amount, part.contribution_id, action.occurred_at)
+            for part in parts
+            for goal in open_goals
+            if goal.metric.key == part.metric
+        ]
+
+    # Reading.
+
+    async def goals(
+        self, status: GoalStatus | None = GoalStatus.ACTIVE, *, event_id: str | None = None
+    ) -> list[GoalState]:
+        """What the listed goals stand at, those of one status (None: all), by start of their event and as declared."""
+        now = self._clock.now()
+        events = sorted(self._store.events.values(), key=lambda one: (one.event.starts_at, one.event.id))
+        return [
+            await self._store.state(goal.id)
+            for version in events
+            if event_id in (None, version.event.id)
+            for goal in version.event.goals
+            if not goal.hidden and status in (None, rules.status_at(goal, now))
+        ]
+
+    async def progress(self, goal_id: str, user_id: str | None = None) -> GoalProgress:
+        """What a goal stands at and one user's share of it. Raises UnknownGoal, IdInvalid."""
+        return await self._store.progress(goal_id, None if user_id is None else rules.check_id(user_id, "userId"))
+
+    async def leaderboard(
+        self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None
+    ) -> Leaderboard:
+        """The top contributors, or those around one of them (the top where that user has none), and a user's own row."""
+        if not 1 <= limit <= LEADERBOARD_MAX:
+            raise BodyInvalid(f"from 1 to {LEADERBOARD_MAX}", field="limit")
+        for name, value in (("around", around), ("userId", user_id)):
+            if value is not None:
+                rules.check_id(value, name)
+        return await self._store.leaderboard(goal_id, limit=limit, around=around, user_id=user_id)
+
+    def events(self) -> list[EventVersion]:
+        """The newest version of every event, by start and id."""
+        return sorted(self._store.events.values(), key=lambda one: (one.event.starts_at, one.event.id))
+
+    def event(self, event_id: str) -> EventVersion:
+        """The newest version of an event. Raises UnknownEvent."""
+        try:
+            return self._store.events[event_id]
+        except KeyError:
+            raise UnknownEvent(f"no event {event_id}", field="eventId") from None
+
+    async def challenges(self, event_id: str, user_id: str) -> list[ChallengeProgress]:
+        """How far a user is in each personal challenge of an event. Raises UnknownEvent, IdInvalid."""
+        found = []
+        for challenge in self.event(event_id).event.challenges:
+            progress = await self.progress(challenge.goal_id, user_id)
+            amount = progress.user_contribution
+            found.append(
+                ChallengeProgress(
+                    challenge=challenge,
+                    metric=progress.state.goal.metric,
+                    amount=amount,
+                    completed=amount >= challenge.target,
+                )
+            )
+        return found
+
+    # Publishing.
+
+    async def plan(self, event: SeasonalEvent) -> tuple[str, ...]:
+        """The changes that publishing this event would make; none where it already stands so.
+
+        Raises EventInvalid where an edit would break a promise to players.
+        """
+        current = self._store.events.get(event.id)
+        if current is None:
+            return catalog.changes(None, event)
+        states = [await self._store.state(goal.id) for goal in current.event.goals]
+        complaints = catalog.edit_complaints(current.event, event, states, self._clock.now())
+        if complaints:
+            raise EventInvalid(complaints=tuple(complaints))
+        return catalog.changes(current.event, event)
+
+    async def publish(self, event: SeasonalEvent, *, author: str, reason: str = "") -> Published:
+        """Make this the event's newest version; without changes there is none, and the standing version is answered.
+
+        Raises EventInvalid, and EventConflict where somebody else published in the meantime.
+        """
+        changes = await self.plan(event)
+        current = self._store.events.get(event.id)
+        if current is not None and not changes:
+            return Published(current)
+        version = await self._ledger.publish(
+            event,
+            based_on=0 if current is None else current.version,
+            author=author,
+            published_at=self._clock.now(),
+            reason=reason,
+        )
+        await self._store.announce(event.id)
+        return Published(version, changes)
+
+    async def history(self, event_id: str) -> list[EventVersion]:
+        """All versions of an event, oldest first. Raises UnknownEvent."""
+        self.event(event_id)
+        return await self._ledger.history(event_id)
+
+    async def extend(self, event_id: str, ends_at: datetime, *, author: str, reason: str) -> Published:
+        """Move the end of an event to another instant that is not past."""
+        event = self.event(event_id).event
+        return await self.publish(catalog.with_window(event, event.starts_at, ends_at), author=author, reason=reason)
+
+    async def close(self, event_id: str, *, author: str, reason: str) -> Published:
+        """End an event now; its grace begins."""
+        return await self.extend(event_id, self._clock.now(), author=author, reason=reason)
+
+    async def cancel(self, event_id: str, *, author: str, reason: str) -> Published:
+        """Call an event off: from now on its goals take nothing."""
+        event, now = self.event(event_id).event, self._clock.now()
+        if event.cancelled_at is not None:
+            return Published(self.event(event_id))
+        goals: tuple[CommunityGoal, ...] = tuple(replace(goal, cancelled_at=now) for goal in event.goals)
+        return await self.publish(replace(event, cancelled_at=now, goals=goals), author=author, reason=reason)
+
+
+def _recorded(answers: Iterator[Answer], size: int) -> Recorded:
+    own = [next(answers) for _ in range(size)]
+    return Recorded(
+        receipts=tuple(answer for answer in own if isinstance(answer, Receipt)),
+        problems=tuple(answer for answer in own if isinstance(answer, WorldEventsError)),
+    )

@@ -1,0 +1,135 @@
+"""Every way this package says no: one root, one stable code each.
+
+The code is the contract (HTTP answers, `--json`, logs); the docstring is the default message.
+An error never carries what could not be decoded, and never a driver's exception as its text.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WorldEventsError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str | None = None, *, field: str | None = None) -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        self.field = field
+        super().__init__(self.detail)
+
+
+# What a caller sent.
+
+
+class BodyInvalid(WorldEventsError):
+    """The input does not have the form that is asked for."""
+
+    code = "body_invalid"
+
+
+class AmountInvalid(WorldEventsError):
+    """The amount is not a positive exact number in the metric's unit."""
+
+    code = "amount_invalid"
+
+
+class IdInvalid(WorldEventsError):
+    """An id is 1 to 128 letters, digits or . _ : @ - characters."""
+
+    code = "id_invalid"
+
+
+class OccurredAtFuture(WorldEventsError):
+    """The contribution says that it happened more than 60 seconds from now."""
+
+    code = "occurred_at_future"
+
+
+class LimitExceeded(WorldEventsError):
+    """The amount is over a limit of this goal."""
+
+    code = "limit_exceeded"
+
+
+class UnknownGoal(WorldEventsError):
+    """No goal has this id."""
+
+    code = "unknown_goal"
+
+
+class UnknownEvent(WorldEventsError):
+    """No event has this id."""
+
+    code = "unknown_event"
+
+
+class GoalNotOpen(WorldEventsError):
+    """The goal does not count contributions of that instant."""
+
+    code = "goal_not_open"
+
+
+class ContributionConflict(WorldEventsError):
+    """This contribution id was counted with another amount; the first stands."""
+
+    code = "contribution_conflict"
+
+
+# What an operator declared.
+
+
+class EventInvalid(WorldEventsError):
+    """The event cannot be published as it is written."""
+
+    code = "event_invalid"
+
+    def __init__(
+        self, detail: str | None = None, *, field: str | None = None, complaints: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(detail or (complaints[0] if complaints else None), field=field)
+        self.complaints = complaints or (self.detail,)
+
+
+class EventConflict(WorldEventsError):
+    """The event was changed by somebody else in the meantime; look at the plan again."""
+
+    code = "event_conflict"
+    retryable = True
+
+
+class ConfigurationInvalid(WorldEventsError):
+    """A setting cannot be used."""
+
+    code = "configuration_invalid"
+
+
+# What the machine did.
+
+
+class LedgerUnavailable(WorldEventsError):
+    """The ledger cannot be reached or cannot write; nothing of this call was kept."""
+
+    code = "ledger_unavailable"
+    retryable = True
+
+
+class LedgerOutdated(WorldEventsError):
+    """The database has another schema than this version needs: run `worldevents migrate`."""
+
+    code = "ledger_outdated"
+
+
+class DatabaseOwned(WorldEventsError):
+    """Another process owns this database."""
+
+    code = "database_owned"
+
+
+class Closed(WorldEventsError):
+    """The system is shutting down; whether this call was counted is found out by repeating it."""
+
+    code = "closed"
+    retryable = True

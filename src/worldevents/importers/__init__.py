@@ -1,0 +1,1 @@
+"""Files of other systems -> actions: a file in, rows of what it says out."""

@@ -1,0 +1,46 @@
+"""Durable memory: one contract (`base`), SQLite and PostgreSQL behind it, chosen by URL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+
+from worldevents.ledger.base import Ledger
+from worldevents.ledger.database import Database, parse_url
+from worldevents.ledger.ledger import SqlLedger
+from worldevents.ledger.migrate import HEAD, require_head, revision, upgrade
+from worldevents.ledger.owner import owning
+
+__all__ = ["HEAD", "migrate_ledger", "open_ledger", "schema_revision"]
+
+
+@asynccontextmanager
+async def open_ledger(url: str, *, migrate: bool = True, own: bool = False) -> AsyncIterator[Ledger]:
+    """The ledger in a database, `sqlite:///file` or `postgresql://…`; closed when the context ends.
+
+    With `migrate` the schema is brought up to date first; without it an older one is LedgerOutdated. With `own` no
+    other process that asks for the same can have it (DatabaseOwned): the embedded store's condition.
+    """
+    parsed = parse_url(url)
+    with owning(parsed) if own else nullcontext():
+        database = Database(parsed)
+        try:
+            found = await database.write(upgrade) if migrate else await database.read(require_head)
+            yield SqlLedger(database, found)
+        finally:
+            await database.close()
+
+
+async def migrate_ledger(url: str) -> None:
+    """Bring a database's schema to HEAD."""
+    async with open_ledger(url):
+        pass
+
+
+async def schema_revision(url: str) -> str | None:
+    """The schema revision that a database is at; None for an empty one."""
+    database = Database(parse_url(url))
+    try:
+        return await database.read(revision)
+    finally:
+        await database.close()

@@ -1,0 +1,121 @@
+"""One SQL database and the threads that talk to it: how a transaction begins, ends and fails, per dialect.
+
+Queries are plain functions of a connection; here they are run off the event loop. Writers are ordered: on SQLite by one
+thread and BEGIN IMMEDIATE, on PostgreSQL by the lock on the identity row (`lock_writer`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from worldevents.errors import ConfigurationInvalid, LedgerUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long SQLite waits for another process's write before it gives up."""
+READERS = 2
+"""Threads that read, beside the one that writes."""
+
+
+def parse_url(url: str) -> URL:
+    """A database URL as the user types it, with the driver we use; ConfigurationInvalid names the field."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationInvalid("not a database URL", field="database_url") from None
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            return parsed.set(drivername="sqlite+pysqlite")
+        case "sqlite":
+            raise ConfigurationInvalid("SQLite needs a file: sqlite:///path/to/file.db", field="database_url")
+        case "postgresql" | "postgres":
+            _need_psycopg()
+            return parsed.set(drivername="postgresql+psycopg")
+        case other:
+            raise ConfigurationInvalid(f"no ledger on {other}: sqlite or postgresql", field="database_url")
+
+
+def _need_psycopg() -> None:
+    try:
+        import psycopg  # noqa: F401, PLC0415 - imported where it is asked for: SQLite users do not have it
+    except ImportError as error:
+        message = "PostgreSQL needs its driver: pip install 'worldevents[postgres]'"
+        raise ConfigurationInvalid(message, field="database_url") from error
+
+
+class Database:
+    """A database in use: `read` and `write` run a function of a connection in a transaction, in a thread."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        engine = _engine(url)
+        self._reading, self._writing = engine, engine.execution_options(writes=True)
+        self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
+        self._writer = ThreadPoolExecutor(1, "ledger-writer")
+
+    async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query that changes nothing; LedgerUnavailable where the database cannot be used."""
+        return await self._run(self._readers, self._reading, query, *args, **kwargs)
+
+    async def write(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query that may change something: committed when this returns, without any effect when it raises.
+
+        A caller that is cancelled meanwhile does not know which of the two it was.
+        """
+        return await self._run(self._writer, self._writing, query, *args, **kwargs)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self._reading.dispose()
+
+    @staticmethod
+    async def _run(
+        threads: ThreadPoolExecutor, engine: Engine, query: Callable[..., T], *args: Any, **kwargs: Any
+    ) -> T:
+        def transact() -> T:
+            try:
+                with engine.begin() as connection:
+                    return query(connection, *args, **kwargs)
+            except SQLAlchemyError as error:
+                raise LedgerUnavailable(f"the ledger failed ({type(error).__name__})") from error
+
+        return await asyncio.get_running_loop().run_in_executor(threads, transact)
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, pool_size=1 + READERS, max_overflow=0, connect_args={"connect_timeout": 10})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions of its own: a deferred one that turns into a write fails at once when busy.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of an SQLite database, or None for a server."""
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None

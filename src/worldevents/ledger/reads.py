@@ -1,0 +1,95 @@
+"""What the ledger is asked when a store starts, and when its sums are counted again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import Connection, case, func, select
+
+from worldevents.ledger.append import COUNTED, HELD, instant, upsert
+from worldevents.ledger.base import GoalAudit, GoalTotals, UserTotals
+from worldevents.ledger.schema import activity, contribution, contributor, goal, player, tier_unlock
+from worldevents.model import Position, TierUnlock
+
+
+def totals(connection: Connection) -> dict[str, GoalTotals]:
+    rows = connection.execute(select(goal.c.id, goal.c.total, goal.c.pending, goal.c.seq))
+    return {goal_id: GoalTotals(total, pending, seq) for goal_id, total, pending, seq in rows}
+
+
+def unlocks(connection: Connection, epoch: str) -> list[TierUnlock]:
+    columns = tier_unlock.c
+    query = select(tier_unlock).order_by(columns.unlocked_at, columns.position, columns.goal_id, columns.threshold)
+    return [
+        TierUnlock(
+            goal_id=row.goal_id,
+            threshold=Decimal(row.threshold),
+            unlocked_at=instant(row.unlocked_at),
+            position=None if row.position is None else Position(epoch, row.position),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def users(connection: Connection, goal_id: str, *, after: str, limit: int) -> list[UserTotals]:
+    columns = contributor.c
+    query = (
+        select(columns.user_id, columns.amount, columns.pending)
+        .where(columns.goal_id == goal_id, columns.user_id > after)
+        .order_by(columns.user_id)
+        .limit(limit)
+    )
+    return [UserTotals(*row) for row in connection.execute(query)]
+
+
+def user_day_totals(connection: Connection, goal_id: str) -> dict[tuple[str, date], int]:
+    columns = contribution.c
+    query = select(columns.user_id, columns.occurred_at, columns.amount).where(
+        columns.goal_id == goal_id, columns.status == COUNTED
+    )
+    sums: Counter[tuple[str, date]] = Counter()
+    for user_id, occurred_at, amount in connection.execute(query):
+        sums[user_id, instant(occurred_at).date()] += amount
+    return dict(sums)
+
+
+def display_names(connection: Connection) -> dict[str, str]:
+    return {user_id: name for user_id, name in connection.execute(select(player.c.user_id, player.c.display_name))}
+
+
+def mark_active(connection: Connection, marks: Sequence[tuple[str, date]]) -> None:
+    rows = [{"user_id": user_id, "day": day} for user_id, day in sorted(set(marks))]
+    if rows:
+        connection.execute(upsert(connection, activity).on_conflict_do_nothing(), rows)
+
+
+def audit(connection: Connection) -> list[GoalAudit]:
+    columns = contribution.c
+    counted = func.coalesce(func.sum(case((columns.status == COUNTED, columns.amount), else_=0)), 0)
+    held = func.coalesce(func.sum(case((columns.status == HELD, columns.amount), else_=0)), 0)
+    by_rows = {
+        goal_id: (int(total), int(pending))
+        for goal_id, total, pending in connection.execute(
+            select(columns.goal_id, counted, held).group_by(columns.goal_id)
+        )
+    }
+    by_users = {
+        goal_id: (int(total), int(pending))
+        for goal_id, total, pending in connection.execute(
+            select(contributor.c.goal_id, func.sum(contributor.c.amount), func.sum(contributor.c.pending)).group_by(
+                contributor.c.goal_id
+            )
+        )
+    }
+    return [
+        GoalAudit(
+            goal_id=goal_id,
+            kept=(kept.total, kept.pending),
+            rows=by_rows.get(goal_id, (0, 0)),
+            users=by_users.get(goal_id, (0, 0)),
+        )
+        for goal_id, kept in sorted(totals(connection).items())
+    ]

@@ -1,0 +1,124 @@
+"""The ledger's tables, the same on SQLite and PostgreSQL. Migrations make them; a test holds the two equal.
+
+Amounts are in smallest units, instants in microseconds since 1970 (exact on both databases, and sortable).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_index",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fk",
+    }
+)
+
+# One row: who this ledger is. `digest_key` keys the digests of contribution ids; writers lock the row.
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("digest_key", LargeBinary, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("epoch", Text, nullable=False),
+)
+
+# Every published state of every event; the newest is the one that holds.
+event_version = Table(
+    "event_version",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+goal = Table(
+    "goal",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("event_id", Text, nullable=False, index=True),
+    Column("total", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+# What unlocks when: follows the newest version of the event. `threshold` is the percent as declared.
+tier = Table(
+    "tier",
+    metadata,
+    Column("goal_id", Text, ForeignKey("goal.id"), primary_key=True),
+    Column("threshold", Text, primary_key=True),
+    Column("threshold_value", BigInteger, nullable=False),
+)
+
+# A fact, never taken back. `position` is the contribution that reached the tier; null where an edit did.
+tier_unlock = Table(
+    "tier_unlock",
+    metadata,
+    Column("goal_id", Text, ForeignKey("goal.id"), primary_key=True),
+    Column("threshold", Text, primary_key=True),
+    Column("unlocked_at", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=True),
+)
+
+# One row per contribution, for ever. `digest` is the keyed digest of (goal, user, id) and alone makes it unique.
+contribution = Table(
+    "contribution",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("goal_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("contribution_id", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Index(None, "goal_id", "user_id"),
+)
+
+# Sums of a user's rows in one goal.
+contributor = Table(
+    "contributor",
+    metadata,
+    Column("goal_id", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+player = Table(
+    "player",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("display_name", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Days (UTC) on which a user did anything at all, contributing or not: the base of the participation rate.
+activity = Table(
+    "activity",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,225 @@
+"""Pure decisions: what counts, when, and what it reaches. No time is read here and nothing is remembered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from worldevents.errors import AmountInvalid, BodyInvalid, GoalNotOpen, IdInvalid, LimitExceeded, OccurredAtFuture
+from worldevents.model import (
+    CommunityGoal,
+    ContributionStatus,
+    GoalContribution,
+    GoalStatus,
+    GoalTier,
+    Limits,
+    Metric,
+    OverLimit,
+    SeasonalEvent,
+)
+
+TOTAL_BOUND: Final = 2**53
+"""Every total stays below this many smallest units: exact in JavaScript, JSON and sorted-set scores alike."""
+FUTURE_TOLERANCE: Final = timedelta(seconds=60)
+"""How far ahead a trusted caller's clock may be."""
+DISPLAY_NAME_MAX: Final = 64
+
+_ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
+_SLUG = re.compile(r"[a-z0-9-]{1,64}")
+_DECIMAL = re.compile(r"-?[0-9]{1,64}(\.[0-9]{1,64})?")
+_AMOUNT_DIGITS_MAX = 64
+
+Amount = int | str | Decimal
+
+
+# Forms.
+
+
+def check_id(value: object, field: str) -> str:
+    """An id of a user, a contribution or an action; IdInvalid names the field."""
+    if not isinstance(value, str) or _ID.fullmatch(value) is None:
+        raise IdInvalid(field=field)
+    return value
+
+
+def is_slug(value: str) -> bool:
+    """Whether this may be the id of an event, a goal or a challenge: 1 to 64 of a-z, 0-9 and -."""
+    return _SLUG.fullmatch(value) is not None
+
+
+def check_display_name(value: object) -> str | None:
+    """A name to show on a board: 1 to 64 printable characters, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 1 <= len(value) <= DISPLAY_NAME_MAX or not value.isprintable():
+        raise BodyInvalid(f"a display name is 1 to {DISPLAY_NAME_MAX} printable characters", field="displayName")
+    return value
+
+
+def check_occurred_at(value: object) -> datetime | None:
+    """An instant with its offset from UTC, given in UTC; or None."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise BodyInvalid("an instant carries its offset from UTC", field="occurredAt")
+    return value.astimezone(UTC)
+
+
+def check_amount(value: object, metric: Metric, field: str = "amount") -> int:
+    """A positive amount in the metric's unit, as an exact integer in its smallest unit.
+
+    Raises AmountInvalid for zero, and for all that `check_quantity` refuses.
+    """
+    smallest = check_quantity(value, metric.decimals, field)
+    if smallest == 0:
+        raise AmountInvalid("an amount is more than zero", field=field)
+    return smallest
+
+
+def check_quantity(value: object, decimals: int, field: str) -> int:
+    """A number of zero or more with so many decimals, as an exact integer in units of the last decimal.
+
+    Takes int, Decimal and decimal strings, never floats: a float has already lost what was meant. Raises AmountInvalid
+    for negatives, NaN, infinities, more decimals than asked for, and 2^53 units or more.
+    """
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = Decimal(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        smallest = value * 10**decimals if value < TOTAL_BOUND else TOTAL_BOUND
+    elif isinstance(value, Decimal) and value.is_finite():
+        smallest = _exact(value, decimals, field)
+    else:
+        raise AmountInvalid(field=field)
+    if smallest < 0:
+        raise AmountInvalid("an amount is not negative", field=field)
+    if smallest >= TOTAL_BOUND:
+        raise AmountInvalid("the amount is too large", field=field)
+    return smallest
+
+
+def _exact(value: Decimal, decimals: int, field: str) -> int:
+    digits = value.as_tuple().digits
+    if not any(digits):
+        return 0
+    if len(digits) > _AMOUNT_DIGITS_MAX or abs(value.adjusted()) > _AMOUNT_DIGITS_MAX:
+        raise AmountInvalid("the amount has too many digits", field=field)
+    numerator, denominator = value.as_integer_ratio()
+    smallest, rest = divmod(numerator * int(10**decimals), denominator)
+    if rest:
+        raise AmountInvalid(f"the amount has more than {decimals} decimals", field=field)
+    return smallest
+
+
+# Time.
+
+
+def status_at(window: CommunityGoal | SeasonalEvent, now: datetime) -> GoalStatus:
+    """Where a goal or event is in its life: a function of the present and what is declared, of no timer that ran."""
+    if window.cancelled_at is not None and window.cancelled_at <= now:
+        return GoalStatus.CANCELLED
+    if now < window.starts_at:
+        return GoalStatus.UPCOMING
+    if now < window.ends_at:
+        return GoalStatus.ACTIVE
+    return GoalStatus.GRACE if now < window.ends_at + window.grace else GoalStatus.SETTLED
+
+
+def takes(goal: CommunityGoal, instant: datetime, now: datetime) -> bool:
+    """Whether something that happened at `instant` and is told `now` belongs to this goal, counted or late."""
+    return status_at(goal, now) is not GoalStatus.CANCELLED and goal.starts_at <= instant < goal.ends_at
+
+
+def judge(goal: CommunityGoal, occurred_at: datetime | None, arrived_at: datetime) -> ContributionStatus:
+    """COUNTED or LATE; raises OccurredAtFuture or GoalNotOpen.
+
+    An instant in [starts_at, ends_at) counts if it arrives before ends_at + grace; after that it is late.
+    """
+    instant = arrived_at if occurred_at is None else occurred_at
+    if instant > arrived_at + FUTURE_TOLERANCE:
+        raise OccurredAtFuture(field="occurredAt")
+    if not takes(goal, instant, arrived_at):
+        raise GoalNotOpen(_why_not_open(goal, instant, arrived_at))
+    return ContributionStatus.COUNTED if arrived_at < goal.ends_at + goal.grace else ContributionStatus.LATE
+
+
+def _why_not_open(goal: CommunityGoal, instant: datetime, arrived_at: datetime) -> str:
+    if status_at(goal, arrived_at) is GoalStatus.CANCELLED:
+        return f"{goal.id} was cancelled"
+    if instant < goal.starts_at:
+        return f"{goal.id} starts at {goal.starts_at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{goal.id} ended at {goal.ends_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+# Amounts.
+
+
+def over_limit(limits: Limits, amount: int, *, user_today: int, user_total: int) -> str | None:
+    """Which limit this amount would break, in words, or None; the other two are what the user has counted so far."""
+    if limits.per_contribution is not None and amount > limits.per_contribution:
+        return "the limit for one contribution"
+    if limits.per_user_day is not None and user_today + amount > limits.per_user_day:
+        return "the limit for one user and day"
+    if limits.per_user is not None and user_total + amount > limits.per_user:
+        return "the limit for one user"
+    return None
+
+
+def judge_amount(
+    goal: CommunityGoal, contribution: GoalContribution, *, total: int, user_today: int, user_total: int
+) -> ContributionStatus:
+    """COUNTED, or HELD where the goal holds amounts over its limits; raises LimitExceeded.
+
+    `total` is the goal's total and pending together: neither may reach 2^53, not even by a release.
+    """
+    if total + contribution.amount >= TOTAL_BOUND:
+        raise LimitExceeded("the goal cannot hold so much", field="amount")
+    limits = goal.metric.limits
+    broken = over_limit(limits, contribution.amount, user_today=user_today, user_total=user_total)
+    if broken is None:
+        return ContributionStatus.COUNTED
+    if limits.over is OverLimit.REFUSE:
+        raise LimitExceeded(f"the amount is over {broken}", field="amount")
+    return ContributionStatus.HELD
+
+
+def threshold_value(target: int, threshold: Decimal) -> int:
+    """The total at which a tier unlocks: `threshold` percent of the target, rounded up to a smallest unit."""
+    numerator, denominator = threshold.as_integer_ratio()
+    return -(-target * numerator // (denominator * 100))
+
+
+def percent(total: int, target: int) -> Decimal:
+    """How much of the target is reached, floored to 2 decimals; goes on past 100."""
+    return Decimal(total * 10_000 // target).scaleb(-2)
+
+
+def crossed(tiers: Iterable[GoalTier], before: int, after: int) -> list[GoalTier]:
+    """The tiers that a total reaches on its way from `before` to `after`; exactly at the threshold counts."""
+    return [tier for tier in tiers if before < tier.threshold_value <= after]
+
+
+# Edits of a running event.
+
+
+def goal_edit_complaints(
+    old: CommunityGoal, new: CommunityGoal, *, now: datetime, unlocked: Sequence[Decimal]
+) -> list[str]:
+    """Why this edit of a goal would break a promise to its players; empty where it does not."""
+    complaints = []
+    started = old.starts_at <= now
+    if started and new.starts_at != old.starts_at:
+        complaints.append("starts_at: cannot move after the start")
+    if new.ends_at != old.ends_at and new.ends_at < now:
+        complaints.append("ends_at: cannot move into the past")
+    if started and (new.metric.key, new.metric.decimals) != (old.metric.key, old.metric.decimals):
+        complaints.append("metric: is fixed once the goal has started")
+    if started and new.target > old.target and not old.target_may_rise:
+        complaints.append("target: may go down but not up after the start, unless target_may_rise was declared before")
+    if started and new.target_may_rise and not old.target_may_rise:
+        complaints.append("target_may_rise: has to be declared before the start")
+    kept = {tier.threshold for tier in new.tiers}
+    complaints += [f"tiers: {gone:f} % is unlocked and stays" for gone in unlocked if gone not in kept]
+    return complaints

@@ -1,0 +1,57 @@
+"""The composition root: opens everything on one exit stack, owns the one task group, closes in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from worldevents.batcher import Batcher
+from worldevents.clock import Clock, SystemClock
+from worldevents.engine import Engine
+from worldevents.ledger import open_ledger
+from worldevents.ledger.base import Ledger
+from worldevents.settings import Settings
+from worldevents.store import open_store
+from worldevents.store.base import Store
+from worldevents.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A running system: its verbs, and the parts that doors and operators need."""
+
+    settings: Settings
+    engine: Engine
+    store: Store
+    ledger: Ledger
+    telemetry: Telemetry
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings | None = None, *, clock: Clock | None = None) -> AsyncIterator[Runtime]:
+    """The system on a database, until the context ends; then accepted callers are answered, and all is closed.
+
+    A background task that dies cancels the body and raises here. Raises ConfigurationInvalid, LedgerUnavailable,
+    LedgerOutdated, and DatabaseOwned where another process has the database.
+    """
+    settings, clock = settings or Settings.load(), clock or SystemClock()
+    telemetry = Telemetry()
+    failure: Exception | None = None
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(
+            open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True)
+        )
+        store = await open_store(ledger, clock)
+        batcher = Batcher(store, telemetry, batch_max=settings.batch_max, waiting_max=settings.waiting_max)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(batcher.run(), name="batcher")
+        stack.callback(batcher.close)
+        engine = Engine(store, ledger, batcher, clock)
+        try:
+            yield Runtime(settings, engine, store, ledger, telemetry)
+        except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
+            failure = error
+    if failure is not None:
+        raise failure

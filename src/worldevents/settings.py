@@ -1,0 +1,39 @@
+"""All settings: one frozen object, read from the environment with the prefix WORLDEVENTS_, or given by a host."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worldevents.errors import ConfigurationInvalid
+
+
+class Settings(BaseSettings):
+    """Each field's default serves one process on one machine; `load` reports a bad value with its name."""
+
+    model_config = SettingsConfigDict(env_prefix="WORLDEVENTS_", frozen=True, extra="forbid")
+
+    database_url: str = "sqlite:///worldevents.db"
+    """The ledger: `sqlite:///file` or `postgresql://user@host/name`."""
+
+    auto_migrate: bool = True
+    """Bring the database's schema up to date at the start; off, an older schema refuses to start."""
+
+    batch_max: int = Field(default=1_000, ge=1, le=10_000)
+    """The most contributions that one call to the store carries, and so one commit."""
+
+    waiting_max: int = Field(default=100_000, ge=1)
+    """The most contributions that wait for the store at once; further callers wait for room."""
+
+    @classmethod
+    def load(cls, **values: Any) -> Self:
+        """The settings from the environment under these values; ConfigurationInvalid names the first bad one."""
+        try:
+            return cls(**{name: value for name, value in values.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            name = ".".join(map(str, first["loc"]))
+            shown = f" (is {first['input']!r})" if first["type"] != "extra_forbidden" else ""
+            raise ConfigurationInvalid(f"{name}: {first['msg']}{shown}", field=name) from None

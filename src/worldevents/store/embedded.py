@@ -1,0 +1,267 @@
+"""The store of one process: the ledger first, then memory.
+
+A batch is one ledger transaction; rankings and totals in memory follow from what that transaction wrote, and are built
+again from the ledger at the start. Only the process that owns the database (`ledger.owner`) may have this store open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypeVar
+
+from worldevents.clock import Clock, MonotonicClock
+from worldevents.errors import ContributionConflict, UnknownGoal
+from worldevents.ledger.base import Appended, Ledger
+from worldevents.model import (
+    CommunityGoal,
+    ContributionStatus,
+    Contributor,
+    EventVersion,
+    GoalContribution,
+    GoalProgress,
+    GoalState,
+    GoalUpdate,
+    Leaderboard,
+    Position,
+    Receipt,
+    TierUnlock,
+)
+from worldevents.store.base import Answer
+from worldevents.store.feed import Feed
+from worldevents.store.judging import Judge, LiveGoal
+from worldevents.store.ranking import Ranking
+
+T = TypeVar("T")
+Key = tuple[str, str, str]
+
+
+class EmbeddedStore:
+    """A `Store` whose every acknowledgement is a commit of the ledger."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, epoch: str) -> None:
+        self._ledger = ledger
+        self._clock = MonotonicClock(clock)
+        self._epoch = epoch
+        self._events: dict[str, EventVersion] = {}
+        self._goals: dict[str, LiveGoal] = {}
+        self._names: dict[str, str] = {}
+        self._feed = Feed()
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, ledger: Ledger, clock: Clock) -> EmbeddedStore:
+        """Build the memory from the ledger."""
+        store = cls(ledger, clock, await ledger.epoch())
+        store._names = await ledger.display_names()
+        for version in await ledger.events():
+            await store._take_over(version)
+        return store
+
+    @property
+    def events(self) -> Mapping[str, EventVersion]:
+        return self._events
+
+    def goal(self, goal_id: str) -> CommunityGoal:
+        return self._live(goal_id).goal
+
+    def _live(self, goal_id: str) -> LiveGoal:
+        try:
+            return self._goals[goal_id]
+        except KeyError:
+            raise UnknownGoal(field="goalId") from None
+
+    # What the ledger decided.
+
+    async def announce(self, event_id: str) -> None:
+        async with self._writing:
+            (version,) = [one for one in await self._ledger.events() if one.event.id == event_id]
+            await _finish(self._take_over(version))
+
+    async def _take_over(self, version: EventVersion) -> None:
+        totals, unlocks = await self._ledger.totals(), await self._ledger.unlocks()
+        old = self._events.get(version.event.id)
+        self._events[version.event.id] = version
+        for goal in old.event.goals if old else ():
+            if goal.id not in {kept.id for kept in version.event.goals}:
+                del self._goals[goal.id]
+        for goal in version.event.goals:
+            live = self._goals.get(goal.id) or await self._load(goal)
+            if live.days is None and goal.metric.limits.per_user_day is not None:
+                live.days = Counter(await self._ledger.user_day_totals(goal.id))
+            kept, before = totals[goal.id], live.unlocks
+            live.goal, live.total, live.pending, live.seq = goal, kept.total, kept.pending, kept.seq
+            live.unlocks = tuple(unlock for unlock in unlocks if unlock.goal_id == goal.id)
+            self._goals[goal.id] = live
+            self._tell(live, [unlock for unlock in live.unlocks if unlock not in before])
+
+    async def _load(self, goal: CommunityGoal) -> LiveGoal:
+        amounts: list[tuple[str, int]] = []
+        held: Counter[str] = Counter()
+        page = await self._ledger.users(goal.id)
+        while page:
+            amounts += ((user.user_id, user.amount) for user in page)
+            held.update({user.user_id: user.pending for user in page if user.pending})
+            page = await self._ledger.users(goal.id, after=page[-1].user_id)
+        return LiveGoal(goal=goal, ranking=Ranking(amounts), held=held, days=None)
+
+    # Contributing.
+
+    async def contribute(self, batch: Sequence[GoalContribution]) -> list[Answer]:
+        async with self._writing:
+            return await _finish(self._apply(batch))
+
+    async def _apply(self, batch: Sequence[GoalContribution]) -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        standing: dict[Key, Receipt] = {}
+        left = list(range(len(batch)))
+        while left:
+            # An id that comes twice in one batch waits for the answer to its first.
+            firsts: dict[Key, int] = {}
+            for index in left:
+                if batch[index].goal_id in self._goals:
+                    firsts.setdefault(_key(batch[index]), index)
+                else:
+                    answers[index] = UnknownGoal(field="goalId")
+            chosen = list(firsts.values())
+            answers.update(zip(chosen, await self._append([batch[index] for index in chosen]), strict=True))
+            for index in chosen:
+                answer = answers[index]
+                if isinstance(answer, Receipt):
+                    standing[_key(batch[index])] = answer
+            for index in left:
+                if index not in answers and (first := standing.get(_key(batch[index]))) is not None:
+                    answers[index] = _repeat(batch[index], first)
+            left = [index for index in left if index not in answers]
+        return [answers[index] for index in range(len(batch))]
+
+    async def _append(self, batch: Sequence[GoalContribution]) -> list[Answer]:
+        if not batch:
+            return []
+        judge = Judge(self._goals, batch, self._clock.now())
+        appended = await self._ledger.append(batch, judge)
+        self._follow(batch, judge, appended)
+        return list(self._answers(batch, judge, appended))
+
+    def _follow(self, batch: Sequence[GoalContribution], judge: Judge, appended: Appended) -> None:
+        counted: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for item, entry in zip(batch, judge.entries, strict=True):
+            if entry is None:
+                continue
+            live = self._goals[item.goal_id]
+            if item.display_name is not None:
+                self._names[item.user_id] = item.display_name
+            if entry.status is ContributionStatus.HELD:
+                live.held[item.user_id] += item.amount
+            elif entry.status is ContributionStatus.COUNTED:
+                counted[item.goal_id, item.user_id] += item.amount
+                if live.days is not None:
+                    live.days[item.user_id, entry.occurred_at.date()] += item.amount
+        for (goal_id, user_id), amount in counted.items():
+            self._goals[goal_id].ranking.add(user_id, amount)
+        for goal_id, totals in appended.totals.items():
+            live = self._goals[goal_id]
+            changed = totals.seq != live.seq
+            unlocked = tuple(unlock for unlock in appended.unlocks if unlock.goal_id == goal_id)
+            live.total, live.pending, live.seq = totals.total, totals.pending, totals.seq
+            live.unlocks += unlocked
+            if changed:
+                self._tell(live, unlocked)
+
+    def _answers(self, batch: Sequence[GoalContribution], judge: Judge, appended: Appended) -> Iterator[Answer]:
+        for index, item in enumerate(batch):
+            row, live = appended.rows[index], self._goals[item.goal_id]
+            if row is None:
+                yield judge.refusals[index]
+            elif row.amount != item.amount:
+                yield ContributionConflict(field="contributionId")
+            else:
+                yield Receipt(
+                    contribution=item,
+                    metric=live.goal.metric,
+                    status=row.status,
+                    duplicate=judge.entries[index] is None,
+                    current_value=live.total,
+                    user_contribution=live.ranking.amount(item.user_id),
+                    position=Position(self._epoch, row.position),
+                )
+
+    # Reading.
+
+    async def state(self, goal_id: str) -> GoalState:
+        return self._live(goal_id).state(self._epoch)
+
+    async def progress(self, goal_id: str, user_id: str | None) -> GoalProgress:
+        live = self._live(goal_id)
+        if user_id is None:
+            return GoalProgress(state=live.state(self._epoch))
+        return GoalProgress(
+            state=live.state(self._epoch),
+            user_contribution=live.ranking.amount(user_id),
+            user_pending=live.held.get(user_id, 0),
+            user_rank=live.ranking.rank(user_id),
+        )
+
+    async def leaderboard(
+        self, goal_id: str, *, limit: int, around: str | None = None, user_id: str | None = None
+    ) -> Leaderboard:
+        live = self._live(goal_id)
+        place = None if around is None else live.ranking.place(around)
+        start = 0 if place is None else max(0, min(place - limit // 2, len(live.ranking) - limit))
+        return Leaderboard(
+            goal=live.goal,
+            contributors=tuple(self._row(*row) for row in live.ranking.rows(start, limit)),
+            participants=len(live.ranking),
+            user=self._own_row(live, user_id),
+        )
+
+    def _own_row(self, live: LiveGoal, user_id: str | None) -> Contributor | None:
+        rank = None if user_id is None else live.ranking.rank(user_id)
+        return None if user_id is None or rank is None else self._row(rank, user_id, live.ranking.amount(user_id))
+
+    def _row(self, rank: int, user_id: str, amount: int) -> Contributor:
+        return Contributor(rank=rank, user_id=user_id, amount=amount, display_name=self._names.get(user_id))
+
+    # Telling.
+
+    @contextmanager
+    def updates(self) -> Iterator[AsyncIterator[GoalUpdate]]:
+        with self._feed.reading() as updates:
+            yield updates
+
+    def _tell(self, live: LiveGoal, unlocked: Sequence[TierUnlock]) -> None:
+        if self._feed.is_read:
+            self._feed.tell(GoalUpdate(state=live.state(self._epoch), unlocked=tuple(unlocked)))
+
+    async def mark_active(self, users: Sequence[tuple[str, date]]) -> None:
+        await self._ledger.mark_active(users)
+
+
+def _key(item: GoalContribution) -> Key:
+    return item.goal_id, item.user_id, item.contribution_id
+
+
+def _repeat(item: GoalContribution, first: Receipt) -> Answer:
+    if item.amount != first.contribution.amount:
+        return ContributionConflict(field="contributionId")
+    return replace(first, contribution=item, duplicate=True)
+
+
+async def _finish(step: Coroutine[Any, Any, T]) -> T:
+    """Run a step to its end even when its caller is cancelled: memory must follow what the ledger has committed."""
+    task = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                continue
+        if not task.cancelled():
+            task.exception()  # looked at: the caller is gone, and a repeat will meet the same failure
+        raise

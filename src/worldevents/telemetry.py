@@ -1,0 +1,41 @@
+"""What is counted and timed while the system runs, as Prometheus metrics: names and help stand in one table here.
+
+Every runtime has a registry of its own; nothing is registered in the process as a whole.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SIZES = (1, 4, 16, 64, 256, 1024)
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Telemetry:
+    """The metrics of one runtime."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.answers = Counter(
+            "worldevents_answers",
+            "Contributions answered, by goal and by answer: counted, held, late, duplicate, or the code of a refusal.",
+            ["goal", "answer"],
+            registry=registry,
+        )
+        self.batch_size = Histogram(
+            "worldevents_batch_size",
+            "Contributions handed to the store in one call.",
+            buckets=_SIZES,
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "worldevents_batch_seconds",
+            "Time the store took to apply one batch, in seconds.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "worldevents_waiting",
+            "Contributions that wait for the next call to the store.",
+            registry=registry,
+        )
