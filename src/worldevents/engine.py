@@ -118,7 +118,7 @@ class Engine:
         )
 
     async def record(self, action: actions.Action) -> Recorded:
-        """Feed a game action to every goal of its metrics that takes its instant. Raises what `actions.parts` raises."""
+        """Feed a game action to every goal of its metrics that takes its instant; raises as `actions.parts` does."""
         (recorded,) = await self.record_many([action])
         if isinstance(recorded, WorldEventsError):
             raise recorded
@@ -168,10 +168,9 @@ class Engine:
     ) -> list[GoalState]:
         """What the listed goals stand at, those of one status (None: all), by start of their event and as declared."""
         now = self._clock.now()
-        events = sorted(self._store.events.values(), key=lambda one: (one.event.starts_at, one.event.id))
         return [
             await self._store.state(goal.id)
-            for version in events
+            for version in self.events()
             if event_id in (None, version.event.id)
             for goal in version.event.goals
             if not goal.hidden and status in (None, rules.status_at(goal, now))
@@ -184,7 +183,7 @@ class Engine:
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None
     ) -> Leaderboard:
-        """The top contributors, or those around one of them (the top where that user has none), and a user's own row."""
+        """The top contributors or those around one (the top where that user has none), and a user's own row."""
         if not 1 <= limit <= LEADERBOARD_MAX:
             raise BodyInvalid(f"from 1 to {LEADERBOARD_MAX}", field="limit")
         for name, value in (("around", around), ("userId", user_id)):

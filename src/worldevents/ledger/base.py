@@ -1,4 +1,4 @@
-"""The ledger: durable memory, the one place where a contribution is a fact. Words only; the back end is beside this file.
+"""The ledger: durable memory, where a contribution becomes a fact. Words only; the back end is beside this file.
 
 Laws, which `worldevents.testing.LedgerLaws` holds every back end to:
 

@@ -1,4 +1,7 @@
-"""What the ledger is asked when a store starts, and when its sums are counted again."""
+"""What the ledger is asked when a store starts, and when its sums are counted again.
+
+Each function is the verb of the same name in `Ledger`, which says what it means.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,8 @@ def user_day_totals(connection: Connection, goal_id: str) -> dict[tuple[str, dat
 
 
 def display_names(connection: Connection) -> dict[str, str]:
-    return {user_id: name for user_id, name in connection.execute(select(player.c.user_id, player.c.display_name))}
+    rows = connection.execute(select(player.c.user_id, player.c.display_name))
+    return {row.user_id: row.display_name for row in rows}
 
 
 def mark_active(connection: Connection, marks: Sequence[tuple[str, date]]) -> None:
