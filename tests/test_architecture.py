@@ -20,8 +20,8 @@ LONGEST_FUNCTION = 60
 WORDS = "errors model rules"
 BELOW_RUNTIME = f"{WORDS} codec clock telemetry settings actions catalog batcher engine store ledger"
 
-# Module (or all modules of a package: "name.*") -> what it may import of ours, each with all that is inside it.
-# The package itself ("store") is its __init__: only there and in runtime are concrete back ends seen.
+# Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
+# with a row of their own. "store" and "ledger" are the two __init__: only they and runtime see concrete back ends.
 MAY_IMPORT = {
     "errors": "",
     "clock": "",
@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "model": "errors",
     "rules": "model errors",
     "codec": WORDS,
-    "catalog": f"{WORDS} codec",
+    "catalog.*": f"catalog {WORDS} codec",
     "actions": WORDS,
     "store.ranking": "",
     "store.keys": "",
@@ -46,13 +46,9 @@ MAY_IMPORT = {
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher",
     "runtime": BELOW_RUNTIME,
     "importers.*": "importers actions model errors",
-    "importers": "importers actions model errors",
     "demo.*": f"demo {WORDS} codec clock actions catalog importers engine",
-    "demo": f"demo {WORDS} codec clock actions catalog importers engine",
     "cli.*": "cli model errors codec settings catalog importers demo engine runtime",
-    "cli": "cli",
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
-    "testing": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",
     "__main__": "cli",
 }
@@ -114,9 +110,9 @@ def _within(name: str, places: str) -> bool:
 
 
 def _row(module: str) -> str | None:
-    """Find a module's own row, else that of the nearest package around it."""
-    packages = module.split(".")[:-1]
-    wider = [f"{'.'.join(packages[:depth])}.*" for depth in range(len(packages), 0, -1)]
+    """Find a module's own row, else that of the nearest package it is or is in."""
+    parts = module.split(".")
+    wider = [f"{'.'.join(parts[:depth])}.*" for depth in range(len(parts), 0, -1)]
     return next((MAY_IMPORT[key] for key in [module, *wider] if key in MAY_IMPORT), None)
 
 
