@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 
 from worldevents.ledger.base import Ledger
 from worldevents.ledger.database import Database, parse_url
 from worldevents.ledger.ledger import SqlLedger
-from worldevents.ledger.migrate import HEAD, require_head, revision, upgrade
+from worldevents.ledger.migrate import HEAD, claim, require_head, revision, upgrade
 from worldevents.ledger.owner import owning
 
 __all__ = ["HEAD", "migrate_ledger", "open_ledger", "schema_revision"]
@@ -25,8 +27,12 @@ async def open_ledger(url: str, *, migrate: bool = True, own: bool = False) -> A
     with owning(parsed) if own else nullcontext():
         database = Database(parsed)
         try:
-            found = await database.write(upgrade) if migrate else await database.read(require_head)
-            yield SqlLedger(database, found)
+            identity = await database.write(upgrade) if migrate else await database.read(require_head)
+            if own:
+                owner = secrets.token_hex(8)
+                await database.write(claim, owner)
+                identity = replace(identity, owner=owner)
+            yield SqlLedger(database, identity)
         finally:
             await database.close()
 

@@ -16,8 +16,9 @@ from typing import Final
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from worldevents.errors import UnknownGoal
+from worldevents.errors import DatabaseOwned, UnknownGoal
 from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
+from worldevents.ledger.migrate import Identity
 from worldevents.ledger.schema import contribution, contributor, goal, identity, player, tier, tier_unlock
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
 
@@ -50,18 +51,22 @@ def digest(key: bytes, item: GoalContribution) -> bytes:
     return hashlib.blake2b(text.encode(), key=key, digest_size=16).digest()
 
 
-def lock_writer(connection: Connection) -> None:
-    """Wait until no other transaction appends or publishes. On SQLite, BEGIN IMMEDIATE has already done so."""
+def lock_writer(connection: Connection, owner: str | None) -> None:
+    """Wait until no other transaction appends or publishes; DatabaseOwned where another process has taken over since.
+
+    On SQLite, BEGIN IMMEDIATE and the owner's lock file have seen to both. A PostgreSQL server drops the owner's lock
+    with its session, unnoticed: so the name is looked at whenever something is written.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(select(identity.c.id).with_for_update())
+        found = connection.scalar(select(identity.c.owner).with_for_update())
+        if owner is not None and found != owner:
+            raise DatabaseOwned("another process has taken this database over")
 
 
-def append(
-    connection: Connection, batch: Sequence[GoalContribution], decide: Decide, *, key: bytes, epoch: str
-) -> Appended:
+def append(connection: Connection, batch: Sequence[GoalContribution], decide: Decide, ledger: Identity) -> Appended:
     """See `Ledger.append`."""
-    lock_writer(connection)
-    digests = [digest(key, item) for item in batch]
+    lock_writer(connection, ledger.owner)
+    digests = [digest(ledger.digest_key, item) for item in batch]
     held = _look_up(connection, digests)
     rows = [held.get(one) for one in digests]
     entries = decide(rows)
@@ -77,7 +82,7 @@ def append(
     _write_rows(connection, kept, dict(zip(map(id, batch), digests, strict=True)))
     _write_users(connection, kept)
     _write_names(connection, (item for _, item, _ in kept))
-    totals, unlocks = _write_goals(connection, kept, epoch)
+    totals, unlocks = _write_goals(connection, kept, ledger.epoch)
     return Appended(rows, totals, unlocks)
 
 

@@ -26,7 +26,13 @@ class SqlLedger:
         self, event: SeasonalEvent, *, based_on: int, author: str, published_at: datetime, reason: str
     ) -> EventVersion:
         return await self._database.write(
-            publish.publish, event, based_on=based_on, author=author, published_at=published_at, reason=reason
+            publish.publish,
+            event,
+            self._identity.owner,
+            based_on=based_on,
+            author=author,
+            published_at=published_at,
+            reason=reason,
         )
 
     async def events(self) -> list[EventVersion]:
@@ -36,9 +42,7 @@ class SqlLedger:
         return await self._database.read(publish.history, event_id)
 
     async def append(self, batch: Sequence[GoalContribution], decide: Decide) -> Appended:
-        return await self._database.write(
-            append.append, batch, decide, key=self._identity.digest_key, epoch=self._identity.epoch
-        )
+        return await self._database.write(append.append, batch, decide, self._identity)
 
     async def totals(self) -> dict[str, GoalTotals]:
         return await self._database.read(reads.totals)

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from worldevents.errors import LedgerOutdated
 from worldevents.ledger.schema import identity
@@ -23,10 +23,11 @@ _LOCK_NUMBER: Final = 0x776F726C64
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a ledger is: the key of its digests and the name of its order."""
+    """Who a ledger is: the key of its digests, the name of its order, and as whom we write (None: as anybody)."""
 
     digest_key: bytes
     epoch: str
+    owner: str | None = None
 
 
 def revision(connection: Connection) -> str | None:
@@ -60,6 +61,11 @@ def upgrade(connection: Connection) -> Identity:
             {"id": 1, "digest_key": secrets.token_bytes(32), "generation": 1, "epoch": f"1-{secrets.token_hex(4)}"},
         )
     return require_head(connection)
+
+
+def claim(connection: Connection, owner: str) -> None:
+    """Write under this name from now on; whoever wrote under another is refused."""
+    connection.execute(update(identity).values(owner=owner))
 
 
 def _run_alembic(connection: Connection) -> None:

@@ -24,10 +24,17 @@ from worldevents.model import CommunityGoal, EventVersion, SeasonalEvent, TierUn
 
 
 def publish(
-    connection: Connection, event: SeasonalEvent, *, based_on: int, author: str, published_at: datetime, reason: str
+    connection: Connection,
+    event: SeasonalEvent,
+    owner: str | None,
+    *,
+    based_on: int,
+    author: str,
+    published_at: datetime,
+    reason: str,
 ) -> EventVersion:
     """See `Ledger.publish`."""
-    lock_writer(connection)
+    lock_writer(connection, owner)
     versions = event_version.c
     latest = connection.scalar(select(func.max(versions.version)).where(versions.event_id == event.id)) or 0
     if latest != based_on:

@@ -28,7 +28,8 @@ metadata = MetaData(
     }
 )
 
-# One row: who this ledger is. `digest_key` keys the digests of contribution ids; writers lock the row.
+# One row: who this ledger is. `digest_key` keys the digests of contribution ids; `owner` names the one process that
+# may write, where one has claimed that. Writers lock the row.
 identity = Table(
     "identity",
     metadata,
@@ -36,6 +37,7 @@ identity = Table(
     Column("digest_key", LargeBinary, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("epoch", Text, nullable=False),
+    Column("owner", Text, nullable=True),
 )
 
 # Every published state of every event; the newest is the one that holds.

@@ -34,6 +34,7 @@ def _declared() -> None:
         sa.Column("digest_key", sa.LargeBinary, nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
         sa.Column("epoch", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=True),
     )
     op.create_table(
         "event_version",
