@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -123,13 +123,15 @@ class Batcher:
         self._count(batch, answers)
 
     def _count(self, batch: Sequence[GoalContribution], answers: Sequence[Answer]) -> None:
-        for item, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Receipt):
-                goal, word = item.goal_id, "duplicate" if answer.duplicate else answer.status.value
-            else:
-                # The goal's id may be anything a caller made up: it must not become a label.
-                goal, word = "", answer.code
-            self._telemetry.answers.labels(goal, word).inc()
+        # A refused goal's id may be anything a caller made up: it must not become a label.
+        words = Counter(
+            (item.goal_id, "duplicate" if answer.duplicate else answer.status.value)
+            if isinstance(answer, Receipt)
+            else ("", answer.code)
+            for item, answer in zip(batch, answers, strict=True)
+        )
+        for labels, times in words.items():
+            self._telemetry.answers.labels(*labels).inc(times)
 
 
 def _fail(call: _Call, error: WorldEventsError) -> None:

@@ -7,12 +7,13 @@ thread and BEGIN IMMEDIATE, on PostgreSQL by the lock on the identity row (`lock
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from worldevents.errors import ConfigurationInvalid, LedgerUnavailable
@@ -56,43 +57,67 @@ class Database:
     """A database in use: `read` and `write` run a function of a connection in a transaction, in a thread."""
 
     def __init__(self, url: URL) -> None:
-        self.url = url
-        engine = _engine(url)
-        self._reading, self._writing = engine, engine.execution_options(writes=True)
+        self._engine = _engine(url)
         self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
         self._writer = ThreadPoolExecutor(1, "ledger-writer")
+        # Kept open by the writer's thread: taking one from the pool costs as much as a small append.
+        self._writing: Connection | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._engine.dialect
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query that changes nothing; LedgerUnavailable where the database cannot be used."""
-        return await self._run(self._readers, self._reading, query, *args, **kwargs)
+
+        def transact() -> T:
+            with self._failing(), self._engine.begin() as connection:
+                return query(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, transact)
 
     async def write(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query that may change something: committed when this returns, without any effect when it raises.
 
         A caller that is cancelled meanwhile does not know which of the two it was.
         """
-        return await self._run(self._writer, self._writing, query, *args, **kwargs)
+
+        def transact() -> T:
+            try:
+                with self._failing():
+                    if self._writing is None:
+                        self._writing = self._engine.connect().execution_options(writes=True)
+                    with self._writing.begin():
+                        return query(self._writing, *args, **kwargs)
+            except LedgerUnavailable:
+                # Whatever state the connection was left in, the next call starts with a new one.
+                self._let_go(invalid=True)
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._writer, transact)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._writer.shutdown()
         self._readers.shutdown()
-        self._reading.dispose()
+        self._writer.submit(self._let_go).result()
+        self._writer.shutdown()
+        self._engine.dispose()
 
-    @staticmethod
-    async def _run(
-        threads: ThreadPoolExecutor, engine: Engine, query: Callable[..., T], *args: Any, **kwargs: Any
-    ) -> T:
-        def transact() -> T:
-            try:
-                with engine.begin() as connection:
-                    return query(connection, *args, **kwargs)
-            except SQLAlchemyError as error:
-                raise LedgerUnavailable(f"the ledger failed ({type(error).__name__})") from error
+    def _let_go(self, *, invalid: bool = False) -> None:
+        if self._writing is not None:
+            if invalid:
+                self._writing.invalidate()
+            self._writing.close()
+            self._writing = None
 
-        return await asyncio.get_running_loop().run_in_executor(threads, transact)
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
+            raise LedgerUnavailable(f"the ledger failed ({type(error).__name__})") from error
 
 
 def _engine(url: URL) -> Engine:

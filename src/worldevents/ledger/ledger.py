@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from worldevents.ledger import append, publish, reads
+from sqlalchemy import Connection
+
+from worldevents.ledger import publish, reads
+from worldevents.ledger.append import Writing
 from worldevents.ledger.base import Appended, Decide, GoalAudit, GoalTotals, UserTotals
 from worldevents.ledger.database import Database
 from worldevents.ledger.migrate import Identity
+from worldevents.ledger.statements import Statements
 from worldevents.model import EventVersion, GoalContribution, SeasonalEvent, TierUnlock
 
 
@@ -18,6 +22,7 @@ class SqlLedger:
     def __init__(self, database: Database, identity: Identity) -> None:
         self._database = database
         self._identity = identity
+        self._statements = Statements(database.dialect)
 
     async def epoch(self) -> str:
         return self._identity.epoch
@@ -25,15 +30,19 @@ class SqlLedger:
     async def publish(
         self, event: SeasonalEvent, *, based_on: int, author: str, published_at: datetime, reason: str
     ) -> EventVersion:
-        return await self._database.write(
-            publish.publish,
-            event,
-            self._identity.owner,
-            based_on=based_on,
-            author=author,
-            published_at=published_at,
-            reason=reason,
-        )
+        def query(connection: Connection) -> EventVersion:
+            writing = Writing(connection, self._statements, self._identity)
+            return publish.publish(
+                connection,
+                writing,
+                event,
+                based_on=based_on,
+                author=author,
+                published_at=published_at,
+                reason=reason,
+            )
+
+        return await self._database.write(query)
 
     async def events(self) -> list[EventVersion]:
         return await self._database.read(publish.newest)
@@ -42,7 +51,10 @@ class SqlLedger:
         return await self._database.read(publish.history, event_id)
 
     async def append(self, batch: Sequence[GoalContribution], decide: Decide) -> Appended:
-        return await self._database.write(append.append, batch, decide, self._identity)
+        def query(connection: Connection) -> Appended:
+            return Writing(connection, self._statements, self._identity).append(batch, decide)
+
+        return await self._database.write(query)
 
     async def totals(self) -> dict[str, GoalTotals]:
         return await self._database.read(reads.totals)

@@ -9,24 +9,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from worldevents.errors import EventConflict, EventInvalid
-from worldevents.ledger.append import (
-    instant,
-    lock_writer,
-    locked_tiers,
-    microseconds,
-    move_goal,
-    upsert,
-    write_unlocks,
-)
+from worldevents.ledger.append import Writing, instant, microseconds
 from worldevents.ledger.document import event_document, event_from_document
 from worldevents.ledger.schema import event_version, goal, tier, tier_unlock
+from worldevents.ledger.statements import upsert
 from worldevents.model import CommunityGoal, EventVersion, SeasonalEvent, TierUnlock
 
 
 def publish(
     connection: Connection,
+    writing: Writing,
     event: SeasonalEvent,
-    owner: str | None,
     *,
     based_on: int,
     author: str,
@@ -34,7 +27,6 @@ def publish(
     reason: str,
 ) -> EventVersion:
     """See `Ledger.publish`."""
-    lock_writer(connection, owner)
     versions = event_version.c
     latest = connection.scalar(select(func.max(versions.version)).where(versions.event_id == event.id)) or 0
     if latest != based_on:
@@ -43,7 +35,7 @@ def publish(
     written = EventVersion(event=event, version=latest + 1, author=author, published_at=published_at, reason=reason)
     connection.execute(insert(event_version), _version_row(written))
     for one in event.goals:
-        _follow(connection, one, published_at)
+        _follow(connection, writing, one, published_at)
     return written
 
 
@@ -56,9 +48,9 @@ def _refuse_foreign_goals(connection: Connection, event: SeasonalEvent) -> None:
         raise EventInvalid(complaints=complaints, field="goals")
 
 
-def _follow(connection: Connection, declared: CommunityGoal, published_at: datetime) -> None:
+def _follow(connection: Connection, writing: Writing, declared: CommunityGoal, published_at: datetime) -> None:
     new = {"id": declared.id, "event_id": declared.event_id, "total": 0, "pending": 0, "seq": 0}
-    connection.execute(upsert(connection, goal).on_conflict_do_nothing(), new)
+    connection.execute(upsert(connection.dialect, goal).on_conflict_do_nothing(), new)
     thresholds = {f"{one.threshold:f}" for one in declared.tiers}
     unlocked = connection.scalars(select(tier_unlock.c.threshold).where(tier_unlock.c.goal_id == declared.id))
     gone = sorted(set(unlocked) - thresholds)
@@ -68,14 +60,13 @@ def _follow(connection: Connection, declared: CommunityGoal, published_at: datet
     for one in declared.tiers:
         row = {"goal_id": declared.id, "threshold": f"{one.threshold:f}", "threshold_value": one.threshold_value}
         connection.execute(insert(tier), row)
-    total = move_goal(connection, declared.id, changes=1).total
-    reached = [
-        TierUnlock(goal_id=declared.id, threshold=threshold, unlocked_at=published_at, position=None)
-        for threshold, _ in locked_tiers(connection, declared.id, total)
-    ]
-    if reached:
-        write_unlocks(connection, reached)
-        move_goal(connection, declared.id, changes=len(reached))
+    total = writing.move_goal(declared.id, changes=1).total
+    writing.unlock(
+        [
+            TierUnlock(goal_id=declared.id, threshold=threshold, unlocked_at=published_at, position=None)
+            for threshold, _ in writing.reached_tiers(declared.id, total)
+        ]
+    )
 
 
 def newest(connection: Connection) -> list[EventVersion]:

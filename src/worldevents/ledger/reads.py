@@ -12,9 +12,10 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, case, func, select
 
-from worldevents.ledger.append import COUNTED, HELD, instant, upsert
+from worldevents.ledger.append import COUNTED, HELD, instant
 from worldevents.ledger.base import GoalAudit, GoalTotals, UserTotals
 from worldevents.ledger.schema import activity, contribution, contributor, goal, player, tier_unlock
+from worldevents.ledger.statements import upsert
 from worldevents.model import Position, TierUnlock
 
 
@@ -67,7 +68,7 @@ def display_names(connection: Connection) -> dict[str, str]:
 def mark_active(connection: Connection, marks: Sequence[tuple[str, date]]) -> None:
     rows = [{"user_id": user_id, "day": day} for user_id, day in sorted(set(marks))]
     if rows:
-        connection.execute(upsert(connection, activity).on_conflict_do_nothing(), rows)
+        connection.execute(upsert(connection.dialect, activity).on_conflict_do_nothing(), rows)
 
 
 def audit(connection: Connection) -> list[GoalAudit]:

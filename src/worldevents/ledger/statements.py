@@ -1,0 +1,134 @@
+"""The statements of the append transaction: written in Core, compiled once per dialect, run on the driver's own cursor.
+
+Everything else in the ledger is executed by SQLAlchemy as usual; here, once per commit of every contribution, building
+and preparing the same six statements again would cost more than the database does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Dialect, Executable, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.schema import Table
+
+from worldevents.ledger.schema import contribution, contributor, goal, identity, player, tier, tier_unlock
+
+LOOKUP_MAX: Final = 1_024
+"""Ids asked for in one statement; a power of two, as every size of that statement is."""
+
+Parameters = Mapping[str, object]
+
+
+class Prepared:
+    """One statement as the driver takes it."""
+
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        self._sql: str = compiled.string
+        self._order: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+
+    def rows(self, cursor: Any, parameters: Parameters) -> list[Any]:
+        """Run it and fetch everything it returns."""
+        cursor.execute(self._sql, self._arranged(parameters))
+        rows: list[Any] = cursor.fetchall()
+        return rows
+
+    def many(self, cursor: Any, parameters: Iterable[Parameters]) -> None:
+        """Run it once per set of parameters."""
+        cursor.executemany(self._sql, [self._arranged(one) for one in parameters])
+
+    def _arranged(self, parameters: Parameters) -> object:
+        return parameters if self._order is None else [parameters[name] for name in self._order]
+
+
+class Statements:
+    """All of them, for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._look_up: dict[int, Prepared] = {}
+        self.lock = self._prepare(_LOCK) if dialect.name == "postgresql" else None
+        self.last_position = self._prepare(_LAST_POSITION)
+        self.insert_contributions = self._prepare(insert(contribution))
+        self.add_to_contributors = self._prepare(_add_to_contributors(dialect))
+        self.name_players = self._prepare(_name_players(dialect))
+        self.move_goal = self._prepare(_MOVE_GOAL)
+        self.reached_tiers = self._prepare(_REACHED_TIERS)
+        self.insert_unlocks = self._prepare(insert(tier_unlock))
+
+    def look_up(self, cursor: Any, digests: Sequence[bytes]) -> Iterable[Any]:
+        """(digest, position, amount, status) of those that the ledger holds."""
+        for start in range(0, len(digests), LOOKUP_MAX):
+            some = digests[start : start + LOOKUP_MAX]
+            # Sizes are powers of two, filled up with a repeat: few statements, each prepared once.
+            size = 1 << (len(some) - 1).bit_length()
+            if size not in self._look_up:
+                self._look_up[size] = self._prepare(_look_up(size))
+            padded = [*some, *[some[0]] * (size - len(some))]
+            yield from self._look_up[size].rows(cursor, {f"d{place}": one for place, one in enumerate(padded)})
+
+    def _prepare(self, statement: Executable) -> Prepared:
+        return Prepared(statement, self._dialect)
+
+
+def cursor_of(connection: Connection) -> Any:
+    """The driver's own cursor, inside the connection's transaction."""
+    return connection.connection.cursor()
+
+
+def upsert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """The dialect's INSERT that knows ON CONFLICT."""
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _look_up(size: int) -> Executable:
+    columns = contribution.c
+    wanted = [bindparam(f"d{place}", type_=columns.digest.type) for place in range(size)]
+    return select(columns.digest, columns.position, columns.amount, columns.status).where(columns.digest.in_(wanted))
+
+
+def _add_to_contributors(dialect: Dialect) -> Executable:
+    new = upsert(dialect, contributor)
+    return new.on_conflict_do_update(
+        index_elements=["goal_id", "user_id"],
+        set_={
+            "amount": contributor.c.amount + new.excluded.amount,
+            "pending": contributor.c.pending + new.excluded.pending,
+        },
+    )
+
+
+def _name_players(dialect: Dialect) -> Executable:
+    new = upsert(dialect, player)
+    return new.on_conflict_do_update(index_elements=["user_id"], set_={"display_name": new.excluded.display_name})
+
+
+_LOCK = select(identity.c.owner).with_for_update()
+
+_LAST_POSITION = select(func.max(contribution.c.position))
+
+_MOVE_GOAL = (
+    update(goal)
+    .where(goal.c.id == bindparam("goal_id"))
+    .values(
+        total=goal.c.total + bindparam("counted"),
+        pending=goal.c.pending + bindparam("held"),
+        seq=goal.c.seq + bindparam("changes"),
+    )
+    .returning(goal.c.total, goal.c.pending, goal.c.seq)
+)
+
+# Thresholds that a total has reached and no unlock names yet, lowest first.
+_REACHED_TIERS = (
+    select(tier.c.threshold, tier.c.threshold_value)
+    .where(
+        tier.c.goal_id == bindparam("goal_id"),
+        tier.c.threshold_value <= bindparam("total"),
+        ~select(tier_unlock.c.threshold)
+        .where(tier_unlock.c.goal_id == tier.c.goal_id, tier_unlock.c.threshold == tier.c.threshold)
+        .exists(),
+    )
+    .order_by(tier.c.threshold_value)
+)
