@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worldevents.actions import Activity, Boss, Challenge, Unit, Workout, WorkoutSet
-    from worldevents.catalog import load_event
+    from worldevents.catalog import load_event, with_window
     from worldevents.engine import Engine, Offer, Published, Recorded
     from worldevents.errors import WorldEventsError
     from worldevents.model import (
@@ -38,7 +38,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "actions": ("Activity", "Boss", "Challenge", "Unit", "Workout", "WorkoutSet"),
-    "catalog": ("load_event",),
+    "catalog": ("load_event", "with_window"),
     "engine": ("Engine", "Offer", "Published", "Recorded"),
     "errors": ("WorldEventsError",),
     "model": (
@@ -82,6 +82,7 @@ __all__ = [
     "Reward",
     "SeasonalEvent",
     "load_event",
+    "with_window",
     # What happens
     "Activity",
     "Boss",

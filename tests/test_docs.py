@@ -1,0 +1,104 @@
+"""What the README and the pages under docs/ say is run here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import worldevents
+from worldevents.catalog import read_event
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of one language in a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def run(arguments: list[str], folder: Path) -> str:
+    """Run a program in a folder of its own and return what it prints."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1"}
+    environment.pop("WORLDEVENTS_DATABASE_URL", None)
+    done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_library_example_prints_what_the_readme_says(tmp_path: Path) -> None:
+    """The first Python block of the README counts once and says so."""
+    program = blocks("README.md", "python")[0]
+
+    assert run([sys.executable, "-c", program], tmp_path) == "counted True 102.500 kg\n"
+    assert "prints `counted True 102.500 kg`" in (ROOT / "README.md").read_text()
+
+
+def test_the_workout_example_gives_what_its_comment_says(tmp_path: Path) -> None:
+    """The README's workout feeds Lift the Frost and Iron March with the amounts it names."""
+    names: dict[str, object] = {}
+    exec(blocks("README.md", "python")[1], names)  # noqa: S102 - our own README
+    workout = names["workout"]
+    assert isinstance(workout, worldevents.Workout)
+    today = datetime.now(UTC)
+    winter = worldevents.with_window(worldevents.load_event("winter"), today, today + timedelta(days=31))
+
+    async def record() -> dict[str, Decimal]:
+        settings = worldevents.Settings(database_url=f"sqlite:///{tmp_path}/docs.db")
+        async with worldevents.open_runtime(settings) as runtime:
+            await runtime.engine.publish(winter, author="docs")
+            recorded = await runtime.engine.record(workout)
+            return {
+                receipt.contribution.goal_id: receipt.metric.decimal(receipt.contribution.amount)
+                for receipt in recorded.receipts
+            }
+
+    assert {"lift-the-frost": Decimal("796.175"), "iron-march": Decimal(1)} == asyncio.run(record())
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    """Every command line in the README's command section ends well, in its order, on a fresh database."""
+    section = (ROOT / "README.md").read_text().split("## On the command line")[1]
+    lines = re.findall(r"^worldevents (.*)$", section, re.MULTILINE)
+    assert len(lines) >= 6
+    year = datetime.now(UTC).year
+    for line in lines:
+        moved = line.replace("2026-11-01", f"{year}-01-01").replace("2027-01-01", f"{year + 1}-01-01")
+        run([sys.executable, "-m", "worldevents", *shlex.split(moved, comments=True)], tmp_path)
+
+    shown = json.loads(run([sys.executable, "-m", "worldevents", "goals", "list", "--json"], tmp_path))
+    assert [102.5] == [goal["currentValue"] for goal in shown["goals"] if goal["id"] == "lift-the-frost"]
+
+
+def test_the_event_file_of_the_docs_is_valid() -> None:
+    """The example in docs/event-files.md can be published."""
+    (text,) = blocks("docs/event-files.md", "toml")
+    event = read_event(text)
+
+    assert ["melt-the-ice", "spring-volume"] == [goal.id for goal in event.goals]
+
+
+def test_the_settings_table_is_complete() -> None:
+    """Every setting stands in the README with its default."""
+    text = (ROOT / "README.md").read_text()
+    for name, field in worldevents.Settings.model_fields.items():
+        default = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+        assert f"| `WORLDEVENTS_{name.upper()}` | `{default}` |" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A relative link names a file that is there."""
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
