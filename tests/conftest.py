@@ -1,13 +1,16 @@
 """Fixtures that many tests share."""
 
 import os
-import uuid
 from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
 
-from tests.servers import PostgresServer, why_no_postgres
+from tests.backends import BACKENDS, POSTGRES, Backend
+from tests.servers import PostgresServer
+
+# The shipped suites assert like tests: a failure shows both sides.
+pytest.register_assert_rewrite("worldevents.testing")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,7 +30,7 @@ def missing(reason: str) -> NoReturn:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Start one PostgreSQL for the whole run."""
-    reason = why_no_postgres()
+    reason = POSTGRES.why_missing()
     if reason is not None:
         missing(reason)
     with PostgresServer() as server:
@@ -37,6 +40,19 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """Give the address of a fresh, empty database."""
-    name = f"test_{uuid.uuid4().hex}"
-    yield postgres.create_database(name)
-    postgres.drop_database(name)
+    with POSTGRES.fresh(postgres) as url:
+        yield url
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(backend, id=backend.name, marks=[pytest.mark.real] if backend.fixture else [])
+        for backend in BACKENDS.values()
+    ]
+)
+def ledger_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give the address of a fresh, empty ledger, on each back end in turn."""
+    backend: Backend = request.param
+    server = request.getfixturevalue(backend.fixture) if backend.fixture else None
+    with backend.fresh(server) as url:
+        yield url

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, case, func, select
@@ -25,17 +25,22 @@ def totals(connection: Connection) -> dict[str, GoalTotals]:
 
 
 def unlocks(connection: Connection, epoch: str) -> list[TierUnlock]:
-    columns = tier_unlock.c
-    query = select(tier_unlock).order_by(columns.unlocked_at, columns.position, columns.goal_id, columns.threshold)
-    return [
+    rows = [
         TierUnlock(
             goal_id=row.goal_id,
             threshold=Decimal(row.threshold),
             unlocked_at=instant(row.unlocked_at),
             position=None if row.position is None else Position(epoch, row.position),
         )
-        for row in connection.execute(query)
+        for row in connection.execute(select(tier_unlock))
     ]
+    return sorted(rows, key=_moment)
+
+
+def _moment(unlock: TierUnlock) -> tuple[datetime, int, str, Decimal]:
+    # Sorted here: as text, a tier at 100 % would come before one at 25 %, and the databases disagree about nulls.
+    position = 0 if unlock.position is None else unlock.position.seq
+    return unlock.unlocked_at, position, unlock.goal_id, unlock.threshold
 
 
 def users(connection: Connection, goal_id: str, *, after: str, limit: int) -> list[UserTotals]:

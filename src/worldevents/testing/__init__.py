@@ -1,0 +1,1 @@
+"""Shipped contract suites, and what their tests are made of."""

@@ -1,0 +1,100 @@
+"""Events, goals and contributions for tests: valid as they come, and only what a test is about needs naming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from worldevents import rules
+from worldevents.model import (
+    CommunityGoal,
+    GoalContribution,
+    GoalTier,
+    Limits,
+    Metric,
+    Nature,
+    PersonalChallenge,
+    Reward,
+    SeasonalEvent,
+)
+
+STARTS_AT: Final = datetime(2026, 12, 1, tzinfo=UTC)
+ENDS_AT: Final = datetime(2026, 12, 22, tzinfo=UTC)
+GRACE: Final = timedelta(hours=24)
+DURING: Final = datetime(2026, 12, 10, 18, 30, tzinfo=UTC)
+"""An instant well inside the window."""
+NO_LIMITS: Final = Limits()
+
+
+def a_tier(percent: str, target: int) -> GoalTier:
+    """A tier at so many percent of a target."""
+    threshold = Decimal(percent)
+    reward = Reward(kind="title", name=f"Reached {percent} %", nature=Nature.OWNERSHIP)
+    return GoalTier(threshold=threshold, threshold_value=rules.threshold_value(target, threshold), reward=reward)
+
+
+def a_goal(
+    goal_id: str = "volume",
+    *,
+    target: int = 1_000,
+    percents: Iterable[str] = ("25", "50", "100"),
+    limits: Limits = NO_LIMITS,
+    metric: str = "totalVolume",
+) -> CommunityGoal:
+    """A goal that counts in whole kilograms; its event is the one that `an_event` puts it into."""
+    return CommunityGoal(
+        id=goal_id,
+        event_id="winter",
+        name=goal_id.title(),
+        metric=Metric(key=metric, unit="kg", limits=limits),
+        target=target,
+        starts_at=STARTS_AT,
+        ends_at=ENDS_AT,
+        grace=GRACE,
+        tiers=tuple(a_tier(percent, target) for percent in percents),
+    )
+
+
+def an_event(
+    *goals: CommunityGoal, event_id: str = "winter", challenges: Iterable[PersonalChallenge] = ()
+) -> SeasonalEvent:
+    """An event with these goals, or with one goal."""
+    return SeasonalEvent(
+        id=event_id,
+        name=event_id.title(),
+        starts_at=STARTS_AT,
+        ends_at=ENDS_AT,
+        grace=GRACE,
+        goals=tuple(replace(goal, event_id=event_id) for goal in goals or (a_goal(),)),
+        challenges=tuple(challenges),
+    )
+
+
+def with_target(goal: CommunityGoal, target: int) -> CommunityGoal:
+    """The same goal with another target; its tiers move along."""
+    values = [rules.threshold_value(target, tier.threshold) for tier in goal.tiers]
+    tiers = (replace(tier, threshold_value=value) for tier, value in zip(goal.tiers, values, strict=True))
+    return replace(goal, target=target, tiers=tuple(tiers))
+
+
+def a_contribution(
+    contribution_id: str = "c1",
+    amount: int = 10,
+    *,
+    user: str = "ann",
+    goal: str = "volume",
+    occurred_at: datetime | None = None,
+    display_name: str | None = None,
+) -> GoalContribution:
+    """One contribution, of Ann to the goal of `a_goal`."""
+    return GoalContribution(
+        goal_id=goal,
+        user_id=user,
+        contribution_id=contribution_id,
+        amount=amount,
+        occurred_at=occurred_at,
+        display_name=display_name,
+    )
