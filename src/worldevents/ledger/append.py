@@ -81,16 +81,16 @@ class Writing:
             bytes(one): Row(position, amount, _STATUS[status])
             for one, position, amount, status in self._statements.look_up(self._cursor, digests)
         }
-        rows = [stored.get(one) for one in digests]
-        entries = decide(rows)
+        entries = decide([stored.get(one) for one in digests])
         kept: list[Kept] = []
         ((last,),) = self._statements.last_position.rows(self._cursor, {})
         position = last or 0
         for index, (item, entry) in enumerate(zip(batch, entries, strict=True)):
-            if entry is not None and rows[index] is None:
+            if entry is not None and digests[index] not in stored:
                 position += 1
                 kept.append(Kept(position, digests[index], item, entry))
-                rows[index] = Row(position, item.amount, entry.status)
+                stored[digests[index]] = Row(position, item.amount, entry.status)
+        rows = [stored.get(one) for one in digests]
         if not kept:
             return Appended(rows, {}, ())
         self._statements.insert_contributions.many(self._cursor, map(_row, kept))

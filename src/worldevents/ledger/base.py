@@ -118,8 +118,8 @@ class Ledger(Protocol):
     async def append(self, batch: Sequence[GoalContribution], decide: Decide) -> Appended:
         """Look the batch's ids up, ask `decide`, and keep what it says, in one transaction (laws 1 to 5, 7).
 
-        No two contributions of a batch have the same id for the same goal and user. Appends are ordered: a second one
-        sees what the first one kept.
+        Of contributions that repeat an id in one batch, the first that `decide` keeps is the one that is kept. Appends
+        are ordered: a second one sees what the first one kept.
         """
         ...
 

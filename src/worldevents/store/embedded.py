@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
@@ -37,7 +36,6 @@ from worldevents.store.judging import Judge, LiveGoal
 from worldevents.store.ranking import Ranking
 
 T = TypeVar("T")
-Key = tuple[str, str, str]
 
 
 class EmbeddedStore:
@@ -116,28 +114,9 @@ class EmbeddedStore:
             return await _finish(self._apply(batch))
 
     async def _apply(self, batch: Sequence[GoalContribution]) -> list[Answer]:
-        answers: dict[int, Answer] = {}
-        standing: dict[Key, Receipt] = {}
-        left = list(range(len(batch)))
-        while left:
-            # An id that comes twice in one batch waits for the answer to its first.
-            firsts: dict[Key, int] = {}
-            for index in left:
-                if batch[index].goal_id in self._goals:
-                    firsts.setdefault(_key(batch[index]), index)
-                else:
-                    answers[index] = UnknownGoal(field="goalId")
-            chosen = list(firsts.values())
-            answers.update(zip(chosen, await self._append([batch[index] for index in chosen]), strict=True))
-            for index in chosen:
-                answer = answers[index]
-                if isinstance(answer, Receipt):
-                    standing[_key(batch[index])] = answer
-            for index in left:
-                if index not in answers and (first := standing.get(_key(batch[index]))) is not None:
-                    answers[index] = _repeat(batch[index], first)
-            left = [index for index in left if index not in answers]
-        return [answers[index] for index in range(len(batch))]
+        known = [item for item in batch if item.goal_id in self._goals]
+        answers = iter(await self._append(known))
+        return [next(answers) if item.goal_id in self._goals else UnknownGoal(field="goalId") for item in batch]
 
     async def _append(self, batch: Sequence[GoalContribution]) -> list[Answer]:
         if not batch:
@@ -175,7 +154,8 @@ class EmbeddedStore:
     def _answers(self, batch: Sequence[GoalContribution], judge: Judge, appended: Appended) -> Iterator[Answer]:
         for index, item in enumerate(batch):
             row, live = appended.rows[index], self._goals[item.goal_id]
-            if row is None:
+            # A refused one may have a row all the same: of the same id, further on in the batch.
+            if row is None or index in judge.refusals:
                 yield judge.refusals[index]
             elif row.amount != item.amount:
                 yield ContributionConflict(field="contributionId")
@@ -239,16 +219,6 @@ class EmbeddedStore:
 
     async def mark_active(self, users: Sequence[tuple[str, date]]) -> None:
         await self._ledger.mark_active(users)
-
-
-def _key(item: GoalContribution) -> Key:
-    return item.goal_id, item.user_id, item.contribution_id
-
-
-def _repeat(item: GoalContribution, first: Receipt) -> Answer:
-    if item.amount != first.contribution.amount:
-        return ContributionConflict(field="contributionId")
-    return replace(first, contribution=item, duplicate=True)
 
 
 async def _finish(step: Coroutine[Any, Any, T]) -> T:

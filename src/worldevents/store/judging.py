@@ -50,12 +50,17 @@ class Judge:
         self._totals: Counter[str] = Counter()
         self._users: Counter[tuple[str, str]] = Counter()
         self._days: Counter[tuple[str, str, date]] = Counter()
+        self._kept: set[tuple[str, str, str]] = set()
         self.entries: list[Entry | None] = []
         self.refusals: dict[int, WorldEventsError] = {}
 
     def __call__(self, stored: Sequence[Row | None]) -> Sequence[Entry | None]:
         for index, (item, row) in enumerate(zip(self._batch, stored, strict=True)):
-            self.entries.append(None if row is not None else self._decide(index, item))
+            key = item.goal_id, item.user_id, item.contribution_id
+            entry = None if row is not None or key in self._kept else self._decide(index, item)
+            if entry is not None:
+                self._kept.add(key)
+            self.entries.append(entry)
         return self.entries
 
     def _decide(self, index: int, item: GoalContribution) -> Entry | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from worldevents import rules
+from worldevents import catalog, rules
 from worldevents.model import (
     CommunityGoal,
     GoalContribution,
@@ -71,6 +71,16 @@ def an_event(
         goals=tuple(replace(goal, event_id=event_id) for goal in goals or (a_goal(),)),
         challenges=tuple(challenges),
     )
+
+
+def in_window(event: SeasonalEvent, starts_at: datetime, ends_at: datetime) -> SeasonalEvent:
+    """The same event at another time."""
+    return catalog.with_window(event, starts_at, ends_at)
+
+
+def cancelled(event: SeasonalEvent, at: datetime) -> SeasonalEvent:
+    """The same event, called off at an instant."""
+    return replace(event, cancelled_at=at, goals=tuple(replace(goal, cancelled_at=at) for goal in event.goals))
 
 
 def with_target(goal: CommunityGoal, target: int) -> CommunityGoal:

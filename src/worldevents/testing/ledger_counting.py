@@ -80,6 +80,14 @@ class CountingLaws:
         kept = await ledger.append([a_contribution("c1", 7)], keep())
         assert [row and row.amount for row in kept.rows] == [7]
 
+    async def test_law_1_repeats_in_one_batch_keep_the_first(self, ledger: Ledger) -> None:
+        """Law 1: of one id three times in a batch the first that may be kept is kept, and all are told of it."""
+        batch = [a_contribution("c1", amount) for amount in (5, 6, 7)]
+        appended = await ledger.append(batch, keep(None, COUNTED, COUNTED))
+        assert [row and row.amount for row in appended.rows] == [6, 6, 6]
+        assert appended.totals["volume"].total == 6
+        assert all(one.agrees for one in await ledger.audit())
+
     async def test_law_1_concurrent_appends_keep_one(self, ledger: Ledger) -> None:
         """Law 1: of many appends of one id at the same time one is kept, and all are told of it."""
         appended = await asyncio.gather(*(ledger.append([a_contribution("c1", 10)], keep()) for _ in range(20)))
@@ -214,7 +222,9 @@ class CountingLaws:
         """The same user on the same day is no mistake, in one call or in two."""
         before = await ledger_state(ledger)
         for _ in range(2):
-            await ledger.mark_active([("ann", date(2026, 12, 1)), ("ann", date(2026, 12, 1)), ("bob", date(2026, 12, 2))])
+            await ledger.mark_active(
+                [("ann", date(2026, 12, 1)), ("ann", date(2026, 12, 1)), ("bob", date(2026, 12, 2))]
+            )
         await ledger.mark_active([])
         assert await ledger_state(ledger) == before
 

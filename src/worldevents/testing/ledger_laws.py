@@ -1,7 +1,7 @@
 """The laws of the ledger as tests: subclass `LedgerLaws` and say, in a fixture `open_ledger`, how yours is opened.
 
-The numbers are those of `worldevents.ledger.base`. The fixture gives a `LedgerOpener`; each test opens one ledger at a
-time, and some open it again.
+The numbers are those of `worldevents.ledger.base`. The fixture gives a `LedgerOpener`; some tests
+open the ledger a second time while the first is open.
 """
 
 from __future__ import annotations
