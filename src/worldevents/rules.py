@@ -63,9 +63,12 @@ def check_occurred_at(value: object) -> datetime | None:
     """An instant with its offset from UTC, given in UTC; or None."""
     if value is None:
         return None
-    if not isinstance(value, datetime) or value.tzinfo is None:
+    if not isinstance(value, datetime) or value.utcoffset() is None:
         raise BodyInvalid("an instant carries its offset from UTC", field="occurredAt")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise BodyInvalid("the instant is out of range in UTC", field="occurredAt") from None
 
 
 def check_amount(value: object, metric: Metric, field: str = "amount") -> int:
@@ -124,7 +127,8 @@ def status_at(window: CommunityGoal | SeasonalEvent, now: datetime) -> GoalStatu
         return GoalStatus.UPCOMING
     if now < window.ends_at:
         return GoalStatus.ACTIVE
-    return GoalStatus.GRACE if now < window.ends_at + window.grace else GoalStatus.SETTLED
+    # The difference, for ends_at + grace may lie past the last year that a datetime knows.
+    return GoalStatus.GRACE if now - window.ends_at < window.grace else GoalStatus.SETTLED
 
 
 def takes(goal: CommunityGoal, instant: datetime, now: datetime) -> bool:
@@ -138,11 +142,11 @@ def judge(goal: CommunityGoal, occurred_at: datetime | None, arrived_at: datetim
     An instant in [starts_at, ends_at) counts if it arrives before ends_at + grace; after that it is late.
     """
     instant = arrived_at if occurred_at is None else occurred_at
-    if instant > arrived_at + FUTURE_TOLERANCE:
+    if instant - arrived_at > FUTURE_TOLERANCE:
         raise OccurredAtFuture(field="occurredAt")
     if not takes(goal, instant, arrived_at):
         raise GoalNotOpen(_why_not_open(goal, instant, arrived_at))
-    return ContributionStatus.COUNTED if arrived_at < goal.ends_at + goal.grace else ContributionStatus.LATE
+    return ContributionStatus.COUNTED if arrived_at - goal.ends_at < goal.grace else ContributionStatus.LATE
 
 
 def _why_not_open(goal: CommunityGoal, instant: datetime, arrived_at: datetime) -> str:
