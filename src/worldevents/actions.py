@@ -173,6 +173,8 @@ def _count(value: object, field: str, *, least: int = 1) -> int:
 
 
 def _bounded(items: Sequence[T], field: str) -> Sequence[T]:
+    if isinstance(items, str):
+        raise BodyInvalid("a list, not one text", field=field)
     if len(items) > NAMED_MAX:
         raise BodyInvalid(f"at most {NAMED_MAX} in one action", field=field)
     return items
