@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any, Self
 
 from pydantic import Field, ValidationError
@@ -35,5 +36,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             name = ".".join(map(str, first["loc"]))
-            shown = f" (is {first['input']!r})" if first["type"] != "extra_forbidden" else ""
+            # A text setting may hold a password, in an address or as such: its value is never shown.
+            is_text = cls.model_fields[name].annotation is str if name in cls.model_fields else True
+            shown = "" if is_text else f" (is {reprlib.repr(first['input'])})"
             raise ConfigurationInvalid(f"{name}: {first['msg']}{shown}", field=name) from None
