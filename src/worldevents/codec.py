@@ -37,8 +37,8 @@ def instant(value: datetime) -> str:
 def number(amount: int, metric: Metric) -> int | float:
     """An amount in smallest units as a JSON number in the metric's unit.
 
-    The float prints as exactly the decimal that is meant: below 2^53 smallest units the shortest text that reads back
-    as the same float has no more digits than the amount.
+    The float prints as exactly the decimal that is meant up to 2^52 smallest units (4.5 trillion kg): so far floats lie
+    closer together than amounts do. From there to 2^53 a number with decimals may be off by one smallest unit.
     """
     return amount if metric.decimals == 0 else float(metric.decimal(amount))
 
