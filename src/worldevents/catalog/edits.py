@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from worldevents import rules
 from worldevents.errors import EventInvalid
-from worldevents.model import CommunityGoal, GoalState, PersonalChallenge, Reward, SeasonalEvent
+from worldevents.model import CommunityGoal, GoalState, PersonalChallenge, Reward, Scalar, SeasonalEvent
 
 
 def with_window(event: SeasonalEvent, starts_at: datetime, ends_at: datetime) -> SeasonalEvent:
@@ -41,8 +43,9 @@ def changes(old: SeasonalEvent | None, new: SeasonalEvent) -> tuple[str, ...]:
     if old is None:
         return (f"+ event {new.id}", *(f"+ goal {goal.id}" for goal in new.goals), *_new(new.challenges))
     found = _fields(f"event {new.id}", _event_row(old), _event_row(new))
-    found += _listed("goal", old.goals, new.goals)
-    found += _listed("challenge", old.challenges, new.challenges)
+    for word, before, after in (("goal", old.goals, new.goals), ("challenge", old.challenges, new.challenges)):
+        found += _listed(word, before, after)
+        found += _order(word, [one.id for one in before], [one.id for one in after])
     return tuple(found)
 
 
@@ -63,6 +66,12 @@ def _listed(
         else:
             found += _fields(f"{word} {one}", _row(before[one]), _row(declared))
     return found
+
+
+def _order(word: str, old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """A line where those that stay stand in another order."""
+    before, after = [one for one in old if one in new], [one for one in new if one in old]
+    return [] if before == after else [f"~ order of {word}s: {', '.join(before)} -> {', '.join(after)}"]
 
 
 def _fields(what: str, old: dict[str, str], new: dict[str, str]) -> list[str]:
@@ -128,5 +137,17 @@ def _challenge_row(challenge: PersonalChallenge) -> dict[str, str]:
 
 
 def _reward(reward: Reward) -> str:
-    fields = "".join(f", {name} {value}" for name, value in reward.fields.items())
-    return f"{reward.kind} {reward.name}{fields}"
+    fields = "".join(f", {name} {_shown(value)}" for name, value in reward.fields.items())
+    return f"{reward.kind} {_shown(reward.name)}{fields}"
+
+
+def _shown(value: Scalar | tuple[str, ...]) -> str:
+    """A field so that equal ones look the same and others do not: text in quotes, 2.0 as 2."""
+    match value:
+        case str() | tuple():
+            return json.dumps(value, ensure_ascii=False)
+        case Decimal():
+            whole, _, decimals = f"{value:f}".partition(".")
+            return f"{whole}.{decimals}".rstrip("0").rstrip(".")
+        case _:
+            return str(value)
