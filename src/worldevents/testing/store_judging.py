@@ -137,7 +137,7 @@ class JudgingLaws:
 
     @pytest.mark.parametrize(("over", "told"), [(HOLD, "held"), (REFUSE, "limit_exceeded")])
     async def test_law_3_the_limit_of_a_user(self, empty: OpenStore, over: OverLimit, told: str) -> None:
-        """Law 3: a user's counted amounts may reach the limit, in one batch as in several; other users have their own."""
+        """Law 3: a user's counted amounts may reach the limit, in one batch as in several; others have their own."""
         await limited(empty, Limits(per_user=100, over=over))
         first = [a_contribution("c1", 60), a_contribution("c2", 41), a_contribution("c3", 39)]
         assert await empty.tell(*first, a_contribution("c4", 100, user="bob")) == [

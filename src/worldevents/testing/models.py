@@ -1,0 +1,141 @@
+"""What a store and a ledger should say, in plain dictionaries: one row per kept id, everything else summed from them.
+
+Nothing here is fast, and nothing here is taken from the code it is compared with.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from worldevents.model import (
+    CommunityGoal,
+    ContributionStatus,
+    GoalContribution,
+    OverLimit,
+    SeasonalEvent,
+)
+
+Key = tuple[str, str, str]
+
+
+class LedgerModel:
+    """Rows as they are kept, and tiers that never lock again."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Key, tuple[int, str]] = {}
+        self.goals: dict[str, CommunityGoal] = {}
+        self.unlocked: defaultdict[str, set[Decimal]] = defaultdict(set)
+        self.names: dict[str, str] = {}
+        self.versions = 0
+
+    @staticmethod
+    def key(item: GoalContribution) -> Key:
+        """What makes a contribution the same."""
+        return item.goal_id, item.user_id, item.contribution_id
+
+    def sum(self, goal_id: str, status: str, user: str | None = None) -> int:
+        """The amounts of one status in a goal, of one user or of all."""
+        return sum(
+            amount
+            for (goal, owner, _), (amount, kept) in self.rows.items()
+            if goal == goal_id and kept == status and user in (None, owner)
+        )
+
+    def users(self, goal_id: str) -> list[tuple[str, int, int]]:
+        """Who has anything counted or held in a goal, by id."""
+        owners = {key[1] for key, (_, kept) in self.rows.items() if key[0] == goal_id and kept != "late"}
+        return [(user, self.sum(goal_id, "counted", user), self.sum(goal_id, "held", user)) for user in sorted(owners)]
+
+    def all_unlocked(self) -> set[tuple[str, Decimal]]:
+        """Every tier that was ever reached."""
+        return {(goal_id, percent) for goal_id, percents in self.unlocked.items() for percent in percents}
+
+    def publish(self, event: SeasonalEvent) -> None:
+        """The newest version holds."""
+        self.versions += 1
+        for goal in event.goals:
+            self.goals[goal.id] = goal
+            self._unlock(goal)
+
+    def _unlock(self, goal: CommunityGoal) -> None:
+        total = self.sum(goal.id, "counted")
+        self.unlocked[goal.id] |= {one.threshold for one in goal.tiers if total * 100 >= goal.target * one.threshold}
+
+    def keep(self, item: GoalContribution, status: str) -> None:
+        """Write a row, and unlock what it reaches."""
+        self.rows[self.key(item)] = (item.amount, status)
+        if item.display_name is not None:
+            self.names[item.user_id] = item.display_name
+        self._unlock(self.goals[item.goal_id])
+
+    def names_no_goal(self, batch: Sequence[GoalContribution], statuses: Sequence[ContributionStatus | None]) -> bool:
+        """Whether something that is to be kept is for no goal."""
+        return any(item.goal_id not in self.goals and status for item, status in zip(batch, statuses, strict=True))
+
+    def append(self, batch: Sequence[GoalContribution], statuses: Sequence[ContributionStatus | None]) -> int:
+        """Keep what is decided and not yet there; how many that was."""
+        before = len(self.rows)
+        for item, status in zip(batch, statuses, strict=True):
+            if status is not None and self.key(item) not in self.rows:
+                self.keep(item, status.value)
+        return len(self.rows) - before
+
+
+class StoreModel(LedgerModel):
+    """The same rows, and the judgement of each contribution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.days: dict[Key, datetime] = {}
+
+    def board(self, goal_id: str) -> list[tuple[int, str, int, str | None]]:
+        """Rank, user, amount and name, most first."""
+        amounts = {user: counted for user, counted, _ in self.users(goal_id) if counted}
+        return [
+            (1 + sum(other > amount for other in amounts.values()), user, amount, self.names.get(user))
+            for user, amount in sorted(amounts.items(), key=lambda one: (-one[1], one[0]))
+        ]
+
+    def contribute(self, item: GoalContribution, now: datetime) -> str:
+        """What a store should say to this contribution, as a word; and it is done."""
+        if item.goal_id not in self.goals:
+            return "unknown_goal"
+        key = self.key(item)
+        if key in self.rows:
+            amount, status = self.rows[key]
+            return f"{status} again" if amount == item.amount else "contribution_conflict"
+        told = self._judge(item, now)
+        if told in ("counted", "held", "late"):
+            self.days[key] = item.occurred_at or now
+            self.keep(item, told)
+        return told
+
+    def _judge(self, item: GoalContribution, now: datetime) -> str:
+        goal, instant = self.goals[item.goal_id], item.occurred_at or now
+        if instant - now > timedelta(seconds=60):
+            return "occurred_at_future"
+        if instant < goal.starts_at or instant >= goal.ends_at:
+            return "goal_not_open"
+        if now >= goal.ends_at + goal.grace:
+            return "late"
+        limits = goal.metric.limits
+        bounds = [
+            (limits.per_contribution, item.amount),
+            (limits.per_user_day, item.amount + self._on_day(item, instant)),
+            (limits.per_user, item.amount + self.sum(goal.id, "counted", item.user_id)),
+        ]
+        if all(bound is None or amount <= bound for bound, amount in bounds):
+            return "counted"
+        return "held" if limits.over is OverLimit.HOLD else "limit_exceeded"
+
+    def _on_day(self, item: GoalContribution, instant: datetime) -> int:
+        return sum(
+            amount
+            for key, (amount, status) in self.rows.items()
+            if key[:2] == (item.goal_id, item.user_id)
+            and status == "counted"
+            and self.days[key].date() == instant.date()
+        )

@@ -1,0 +1,255 @@
+"""Hypothesis machines: long random lives of a store and of a ledger, each held against a model of a few lines.
+
+A back end's test subclasses a machine and overrides `database`. After every step the model and the back end agree; at
+the end the audit agrees too. The models are plain dictionaries on purpose and share no decision with the package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from worldevents.errors import EventConflict, UnknownGoal
+from worldevents.ledger.base import Ledger
+from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution, Limits, OverLimit, SeasonalEvent
+from worldevents.testing.builders import STARTS_AT, a_contribution, a_goal, an_event, in_window, with_target
+from worldevents.testing.clock import ManualClock
+from worldevents.testing.ledger_counting import keep
+from worldevents.testing.models import LedgerModel, StoreModel
+from worldevents.testing.opened import MANY, LedgerOpener, OpenStore, StoreOpener
+
+T = TypeVar("T")
+
+USERS = ("ann", "bob", "cid")
+GOALS = ("volume", "workouts")
+ENDS_AT = STARTS_AT + timedelta(hours=48)
+HOURS = st.sampled_from([timedelta(hours=hours) for hours in (-1, 0, 1, 20, 24, 47, 48, 49)])
+
+items = st.builds(
+    a_contribution,
+    st.sampled_from(["a", "b", "c", "d", "e"]),
+    st.sampled_from([1, 2, 24, 25, 49, 50, 51]),
+    user=st.sampled_from(USERS),
+    goal=st.sampled_from([*GOALS, "nowhere"]),
+    occurred_at=st.none() | st.builds(lambda after: STARTS_AT + after, HOURS),
+    display_name=st.none() | st.sampled_from(["A", "B"]),
+)
+"""Few ids, users and instants, so that repeats, conflicts and boundaries are common."""
+LIMITS = st.builds(
+    Limits,
+    per_contribution=st.sampled_from([None, 50]),
+    per_user_day=st.sampled_from([None, 75]),
+    per_user=st.sampled_from([None, 100]),
+    over=st.sampled_from(OverLimit),
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """An event loop of its own, and resources that end with the run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stack = ExitStack()
+        self._runner = self._stack.enter_context(asyncio.Runner())
+        self._open: AbstractAsyncContextManager[Any] | None = None
+
+    def run_to_end(self, step: Coroutine[Any, Any, T]) -> T:
+        """Run one coroutine in the machine's loop."""
+        return self._runner.run(step)
+
+    def reopen(self, opening: AbstractAsyncContextManager[T]) -> T:
+        """Close what is open, and open this instead."""
+        self.close()
+        self._open = opening
+        return self.run_to_end(opening.__aenter__())
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._open is not None:
+            self.run_to_end(self._open.__aexit__(None, None, None))
+            self._open = None
+
+    def teardown(self) -> None:
+        """Let go of everything."""
+        try:
+            self.close()
+        finally:
+            self._stack.close()
+
+
+class StoreMachine(Machine):
+    """A store's life: batches of everything, edits, time, restarts."""
+
+    def database(self) -> AbstractContextManager[StoreOpener]:
+        """A fresh, empty database, and how a store over it is opened."""
+        raise NotImplementedError
+
+    @initialize(limits=LIMITS)
+    def begin(self, limits: Limits) -> None:
+        """Publish an event of two goals, one of them with limits."""
+        self.clock = ManualClock(STARTS_AT + timedelta(hours=1))
+        self.model = StoreModel()
+        self.opener = self._stack.enter_context(self.database())
+        self.opened: OpenStore = self.reopen(self.opener(self.clock))
+        self.seen: dict[str, tuple[str, int]] = {}
+        volume = a_goal(target=400, limits=limits)
+        self.event = in_window(an_event(volume, a_goal("workouts", target=200, percents=("10",))), STARTS_AT, ENDS_AT)
+        self._publish(self.event)
+
+    def _publish(self, event: SeasonalEvent) -> None:
+        # A moment later, so that no two unlocks of different causes share an instant.
+        self.clock.move(timedelta(microseconds=1))
+        self.event = event
+        self.run_to_end(self.opened.publish(event, at=self.clock.now()))
+        self.model.publish(event)
+        self.clock.move(timedelta(microseconds=1))
+
+    @rule(batch=st.lists(items, max_size=8))
+    def contribute(self, batch: list[GoalContribution]) -> None:
+        """A batch is answered as the model answers it, one by one."""
+        expected = [self.model.contribute(item, self.clock.now()) for item in batch]
+        assert self.run_to_end(self.opened.tell(*batch)) == expected
+
+    @rule(item=items, times=st.integers(2, 3))
+    def repeat(self, item: GoalContribution, times: int) -> None:
+        """The same contribution several times in one batch, beside one with another amount."""
+        other = a_contribution(item.contribution_id, item.amount + 1, user=item.user_id, goal=item.goal_id)
+        self.contribute([item] * times + [other, item])
+
+    @rule(percent=st.integers(40, 99))
+    def lower_a_target(self, percent: int) -> None:
+        """An edit lowers the first goal's target, and its tiers with it."""
+        first, *others = self.event.goals
+        self._publish(self._with_goals(with_target(first, max(4, first.target * percent // 100)), *others))
+
+    def _with_goals(self, *goals: CommunityGoal) -> SeasonalEvent:
+        return in_window(an_event(*goals), STARTS_AT, ENDS_AT)
+
+    @rule(by=st.sampled_from([timedelta(milliseconds=1), timedelta(hours=5), timedelta(hours=24)]))
+    def wait(self, by: timedelta) -> None:
+        """Time passes."""
+        self.clock.move(by)
+
+    @rule()
+    def restart(self) -> None:
+        """The store is closed, and another one is opened over the same ledger."""
+        self.opened = self.reopen(self.opener(self.clock))
+
+    @invariant()
+    def model_and_store_agree(self) -> None:
+        """Totals, pending, boards, shares, tiers and names are the model's; `seq` never falls."""
+        for goal_id in GOALS:
+            self.run_to_end(self._agree(goal_id))
+
+    async def _agree(self, goal_id: str) -> None:
+        store, model = self.opened.store, self.model
+        state = await store.state(goal_id)
+        assert (state.total, state.pending) == (model.sum(goal_id, "counted"), model.sum(goal_id, "held"))
+        assert {unlock.threshold for unlock in state.unlocks} == model.unlocked[goal_id]
+        found = await store.leaderboard(goal_id, limit=MANY)
+        rows = [(row.rank, row.user_id, row.amount, row.display_name) for row in found.contributors]
+        assert rows == model.board(goal_id)
+        assert state.participants == found.participants == len(rows)
+        for user in USERS:
+            progress = await store.progress(goal_id, user)
+            shares = (progress.user_contribution, progress.user_pending)
+            assert shares == (model.sum(goal_id, "counted", user), model.sum(goal_id, "held", user))
+        assert (state.epoch, state.seq) >= self.seen.get(goal_id, ("", 0))
+        self.seen[goal_id] = (state.epoch, state.seq)
+
+    def teardown(self) -> None:
+        """At the end the ledger's rows add up to what the store says."""
+        try:
+            if hasattr(self, "opened"):
+                self.restart()
+                self.model_and_store_agree()
+                assert all(one.agrees for one in self.run_to_end(self.opened.ledger.audit()))
+        finally:
+            super().teardown()
+
+
+class LedgerMachine(Machine):
+    """A ledger's life: appends of any decision, publishes from right and wrong versions, restarts."""
+
+    def database(self) -> AbstractContextManager[LedgerOpener]:
+        """A fresh, empty database, and how a ledger in it is opened."""
+        raise NotImplementedError
+
+    @initialize()
+    def begin(self) -> None:
+        """Publish an event of two goals."""
+        self.model = LedgerModel()
+        self.opener = self._stack.enter_context(self.database())
+        self.ledger: Ledger = self.reopen(self.opener())
+        self.last = 0
+        self.moment = STARTS_AT
+        self._publish(400, 0)
+
+    @rule(batch=st.lists(items, max_size=8), data=st.data())
+    def append(self, batch: list[GoalContribution], data: st.DataObject) -> None:
+        """Whatever is decided: what the model keeps is what the ledger keeps, or nothing at all."""
+        one = st.none() | st.sampled_from(ContributionStatus)
+        statuses = data.draw(st.lists(one, min_size=len(batch), max_size=len(batch)))
+        self.moment += timedelta(seconds=1)
+        step = self.ledger.append(batch, keep(*statuses, at=self.moment))
+        if self.model.names_no_goal(batch, statuses):
+            with pytest.raises(UnknownGoal):
+                self.run_to_end(step)
+            return
+        appended = self.run_to_end(step)
+        new = self.model.append(batch, statuses)
+        told = [row and (row.amount, row.status.value) for row in appended.rows]
+        assert told == [self.model.rows.get(self.model.key(item)) for item in batch]
+        positions = sorted({row.position for row in appended.rows if row and row.position > self.last})
+        assert len(positions) == new
+        self.last = max([self.last, *positions])
+
+    @rule(goal_target=st.integers(10, 500), right=st.booleans())
+    def publish(self, goal_target: int, right: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
+        """A change from the latest version stands; from another it is refused and changes nothing."""
+        self._publish(goal_target, self.model.versions - (not right))
+
+    def _publish(self, target: int, based_on: int) -> None:
+        event = an_event(a_goal(target=target), a_goal("workouts", target=200, percents=("10",)))
+        self.moment += timedelta(seconds=1)
+        step = self.ledger.publish(event, based_on=based_on, author="test", published_at=self.moment, reason="")
+        if based_on != self.model.versions:
+            with pytest.raises(EventConflict):
+                self.run_to_end(step)
+            return
+        version = self.run_to_end(step)
+        assert version.version == self.model.versions + 1
+        self.model.publish(event)
+
+    @rule()
+    def restart(self) -> None:
+        """The ledger is closed and opened again."""
+        self.ledger = self.reopen(self.opener())
+
+    @invariant()
+    def model_and_ledger_agree(self) -> None:
+        """Sums, users, tiers, versions and names are the model's, and the rows add up."""
+        self.run_to_end(self._agree())
+
+    async def _agree(self) -> None:
+        ledger, model = self.ledger, self.model
+        totals = await ledger.totals()
+        for goal_id in GOALS:
+            sums = (totals[goal_id].total, totals[goal_id].pending)
+            assert sums == (model.sum(goal_id, "counted"), model.sum(goal_id, "held"))
+            users = [(user.user_id, user.amount, user.pending) for user in await ledger.users(goal_id)]
+            assert users == model.users(goal_id)
+        unlocks = await ledger.unlocks()
+        assert {(unlock.goal_id, unlock.threshold) for unlock in unlocks} == model.all_unlocked()
+        assert len(unlocks) == len(model.all_unlocked())
+        assert [unlock.unlocked_at for unlock in unlocks] == sorted(unlock.unlocked_at for unlock in unlocks)
+        assert [one.version for one in await ledger.history("winter")] == list(range(1, model.versions + 1))
+        assert await ledger.display_names() == model.names
+        assert all(one.agrees for one in await ledger.audit())
