@@ -225,11 +225,14 @@ class Engine:
 
         Raises EventInvalid where an edit would break a promise to players.
         """
+        return await self._plan(event, self._clock.now())
+
+    async def _plan(self, event: SeasonalEvent, now: datetime) -> tuple[str, ...]:
         current = self._store.events.get(event.id)
         if current is None:
             return catalog.changes(None, event)
         states = [await self._store.state(goal.id) for goal in current.event.goals]
-        complaints = catalog.edit_complaints(current.event, event, states, self._clock.now())
+        complaints = catalog.edit_complaints(current.event, event, states, now)
         if complaints:
             raise EventInvalid(complaints=tuple(complaints))
         return catalog.changes(current.event, event)
@@ -239,7 +242,10 @@ class Engine:
 
         Raises EventInvalid, and EventConflict where somebody else published in the meantime.
         """
-        changes = await self.plan(event)
+        return await self._publish(event, self._clock.now(), author=author, reason=reason)
+
+    async def _publish(self, event: SeasonalEvent, now: datetime, *, author: str, reason: str) -> Published:
+        changes = await self._plan(event, now)
         current = self._store.events.get(event.id)
         if current is not None and not changes:
             return Published(current)
@@ -247,7 +253,7 @@ class Engine:
             event,
             based_on=0 if current is None else current.version,
             author=author,
-            published_at=self._clock.now(),
+            published_at=now,
             reason=reason,
         )
         await self._store.announce(event.id)
@@ -264,8 +270,13 @@ class Engine:
         return await self.publish(catalog.with_window(event, event.starts_at, ends_at), author=author, reason=reason)
 
     async def close(self, event_id: str, *, author: str, reason: str) -> Published:
-        """End an event now; its grace begins."""
-        return await self.extend(event_id, self._clock.now(), author=author, reason=reason)
+        """End an event now; its grace begins. One that has ended stays as it is."""
+        event, now = self.event(event_id).event, self._clock.now()
+        if event.ends_at <= now:
+            return Published(self.event(event_id))
+        # One instant for the new end and for the check that it is not past: a second look at the clock would be later.
+        ended = catalog.with_window(event, event.starts_at, now)
+        return await self._publish(ended, now, author=author, reason=reason)
 
     async def cancel(self, event_id: str, *, author: str, reason: str) -> Published:
         """Call an event off: from now on its goals take nothing."""
