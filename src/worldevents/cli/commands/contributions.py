@@ -1,0 +1,108 @@
+"""`worldevents contribute` and `worldevents leaderboard`: one amount in, and who gave how much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worldevents.cli import output
+from worldevents.cli.options import Database, Goal, Json, OccurredAt, plain_number
+from worldevents.cli.system import on_engine
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from worldevents.engine import Engine
+
+WHAT_BECAME_OF_IT = (
+    ("counted", "counted"),
+    ("held", "held for an operator to release, because it is over a limit"),
+    ("late", "kept, but not counted: it came after the grace"),
+)
+
+
+def contribute(
+    goal: Goal,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In the metric's unit, as 102.5 or 1_000.")],
+    *,
+    contribution_id: Annotated[
+        str, typer.Option("--id", metavar="ID", help="Yours to choose; repeated, it counts once.")
+    ],
+    occurred_at: OccurredAt = None,
+    name: Annotated[str | None, typer.Option(metavar="DISPLAY", help="The user's name on the leaderboard.")] = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Count an amount for a goal, once for its id.
+
+    Repeating it is harmless: the same id and amount again changes nothing, another amount is refused.
+    """
+
+    async def work(engine: Engine) -> dict[str, Any]:
+        from worldevents import codec
+
+        receipt = await engine.contribute(
+            goal,
+            user,
+            plain_number(amount),
+            contribution_id=contribution_id,
+            occurred_at=occurred_at,
+            display_name=name,
+        )
+        return {"receipt": codec.receipt(receipt), "unit": receipt.metric.unit}
+
+    told = on_engine(database, work)
+    receipt, unit = told["receipt"], told["unit"]
+    if as_json:
+        output.document(receipt)
+        return
+    before = "already " if receipt["duplicate"] else ""
+    became = dict(WHAT_BECAME_OF_IT)[receipt["status"]]
+    output.line(f"{output.amount(receipt['amount'], unit)} for {goal} by {user}: {before}{became}")
+    output.line(
+        f"{goal} stands at {output.amount(receipt['currentValue'], unit)}, "
+        f"{user} at {output.amount(receipt['userContribution'], unit)}"
+    )
+
+
+def leaderboard(
+    goal: Goal,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many rows.")] = 10,
+    around: Annotated[str | None, typer.Option(metavar="USER", help="The rows around this user, not the top.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Add this user's own row.")] = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Show who contributed most; equal amounts share a rank."""
+
+    async def work(engine: Engine) -> dict[str, Any]:
+        from worldevents import codec
+
+        board = await engine.leaderboard(goal, limit=limit, around=around, user_id=user)
+        return {"board": codec.leaderboard(board), "unit": board.goal.metric.unit}
+
+    told = on_engine(database, work)
+    board, unit = told["board"], told["unit"]
+    if as_json:
+        output.document(board)
+        return
+    if not board["contributors"]:
+        output.note("Nobody has contributed yet.")
+        return
+    own = {one for one in (around, user) if one is not None}
+    rows = [_row(one, own) for one in board["contributors"]]
+    if board["user"] is not None and board["user"] not in board["contributors"]:
+        rows.append(_row(board["user"], own))
+    output.table(("RANK", "USER", "NAME", unit.upper()), rows, right=("RANK", unit.upper()))
+    output.note(f"{len(board['contributors'])} of {output.people(board['participantCount'])}")
+
+
+def _row(one: dict[str, Any], own: set[str]) -> list[Text]:
+    style = "bold cyan" if one["userId"] in own else ""
+    name: str = one["displayName"] or ""
+    return [
+        output.styled(cell, style) for cell in (f"{one['rank']:,}", one["userId"], name, output.amount(one["amount"]))
+    ]

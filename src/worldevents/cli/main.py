@@ -1,0 +1,102 @@
+"""The table of commands, and the one place where what went wrong becomes an exit code and a line on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup, TyperOption
+
+from worldevents.cli import output
+from worldevents.cli.commands import contributions, events, goals, operate, replay
+from worldevents.errors import WorldEventsError
+
+FAILED = 1
+
+
+class _Group(TyperGroup):
+    """A group whose `--help` is a plain no where it was not given: typer loads pydantic to read any other answer."""
+
+    def get_help_option(self, ctx: Any) -> TyperOption | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.default = False
+        return option
+
+
+def application() -> typer.Typer:
+    """Every command under its name."""
+    app = _group("Community goals for games and fitness apps: every contribution counts exactly once.")
+    app.add_typer(_events(), name="events")
+    app.add_typer(_goals(), name="goals")
+    app.command()(contributions.contribute)
+    app.command()(contributions.leaderboard)
+    app.command()(replay.replay)
+    app.command()(operate.migrate)
+    app.command()(operate.doctor)
+    app.command()(operate.version)
+    return app
+
+
+def _events() -> typer.Typer:
+    group = _group("Declare seasonal events and change them while they run.")
+    group.command()(events.validate)
+    group.command()(events.plan)
+    group.command()(events.apply)
+    group.command("list")(events.list_events)
+    group.command()(events.show)
+    group.command()(events.extend)
+    group.command()(events.close)
+    group.command()(events.cancel)
+    return group
+
+
+def _goals() -> typer.Typer:
+    group = _group("See what the community goals stand at.")
+    group.command("list")(goals.list_goals)
+    group.command()(goals.show)
+    return group
+
+
+def _group(text: str) -> typer.Typer:
+    # Without rich in the help and typer's own completion options, `--help` needs neither rich nor pydantic.
+    return typer.Typer(
+        cls=_Group,
+        help=text,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; says its exit code: 0 done, 1 failed, 2 usage or changes pending."""
+    as_json = "--json" in arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a name's letters shows marks in their place.
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        code = application()(list(arguments), prog_name="worldevents", standalone_mode=False)
+    except WorldEventsError as error:
+        output.complain(error, as_json=as_json)
+        return FAILED
+    except typer.TyperException as error:
+        _explain_usage(error, as_json=as_json)
+        return error.exit_code
+    except typer.Abort:
+        return FAILED
+    return code if isinstance(code, int) else 0
+
+
+def _explain_usage(error: typer.TyperException, *, as_json: bool) -> None:
+    if as_json:
+        output.problem({"code": "usage", "detail": error.format_message(), "retryable": False})
+    else:
+        show = getattr(error, "show", None)
+        with contextlib.redirect_stdout(sys.stderr):
+            show() if show else output.note(error.format_message())

@@ -1,0 +1,51 @@
+"""Opening the system for one command, and asking before something that cannot be taken back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from worldevents.cli import output
+
+if TYPE_CHECKING:
+    from worldevents.engine import Engine
+
+T = TypeVar("T")
+
+
+def database_url(told: str | None) -> str:
+    """The database that a command works on: the option's, else the settings'."""
+    from worldevents.settings import Settings
+
+    return Settings.load(database_url=told).database_url
+
+
+def on_engine(database: str | None, work: Callable[[Engine], Awaitable[T]]) -> T:
+    """Run something on the system's verbs, with the system opened for it alone."""
+    import asyncio
+
+    from worldevents.runtime import open_runtime
+    from worldevents.settings import Settings
+
+    async def opened() -> T:
+        async with open_runtime(Settings.load(database_url=database)) as runtime:
+            return await work(runtime.engine)
+
+    return asyncio.run(opened())
+
+
+def confirm(event_id: str, *, warning: str, yes: bool) -> None:
+    """Go on only when the event's id is typed, or with --yes; without a terminal --yes is a must."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("nobody is there to be asked; say --yes", param_hint="--yes")
+    output.note(warning)
+    sys.stderr.write(f"Type {output.printable(event_id)} to go on: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != event_id:
+        output.note("Nothing was changed.")
+        raise typer.Exit(1)
