@@ -101,13 +101,18 @@ class Row:
         """Whether there was a record in all three lifts."""
         return self.records == LIFTS
 
+    @property
+    def volumes(self) -> dict[str, Decimal]:
+        """Kilograms by lift, of the lifts that have any."""
+        return {lift.name: kilograms for lift in self.lifts if (kilograms := lift.volume)}
+
     def parts(self) -> list[Part]:
         """What the row gives to which metric, under which id; nothing where it is nameless."""
         if self.is_nameless:
             return []
         return [
             Part("totalWorkouts", self.id, 1),
-            *(Part("totalVolume", f"{self.id}:{lift.name}", lift.volume) for lift in self.lifts if lift.volume),
+            *(Part("totalVolume", f"{self.id}:{name}", kilograms) for name, kilograms in self.volumes.items()),
             *(Part("totalPRs", f"{self.id}:{name}", 1) for name in self.records),
             *([Part("bossesDefeated", self.id, 1)] if self.defeats_boss else []),
         ]
@@ -119,7 +124,7 @@ class Row:
         workout = Workout(
             id=self.id,
             user_id=self.lifter,
-            volume={lift.name: lift.volume for lift in self.lifts if lift.volume},
+            volume=self.volumes,
             prs=self.records,
             occurred_at=self.occurred_at,
         )
