@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from worldevents.model import Audience, Nature, OverLimit
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LINE_END = re.compile(r"[\t\n\u2028\u2029]")
+
+
+def _clean(text: str) -> str:
+    if _CONTROL.search(text):
+        raise PydanticCustomError("control", "has control characters")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if _LINE_END.search(text):
+        raise PydanticCustomError("one_line", "has to be one line")
+    return text
+
+
+def _number(value: object) -> int | Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
+        raise PydanticCustomError("number", "has to be a number")
+    return value
+
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 MetricKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
-Text = Annotated[str, StringConstraints(max_length=2_000)]
-Number = int | Decimal
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100, strip_whitespace=True),
+    AfterValidator(_clean),
+    AfterValidator(_one_line),
+]
+Text = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_clean)]
+Number = Annotated[int | Decimal, PlainValidator(_number)]
 """An amount in a metric's unit; how many decimals it may have is the metric's to say."""
 Whole = Annotated[int, Field(ge=1, le=2**53 - 1)]
 
@@ -42,7 +71,7 @@ class MetricForm(Form):
 class TierForm(Form):
     """A percentage of the target and what it unlocks."""
 
-    threshold: Annotated[Decimal | int, Field(gt=0, le=10_000)]
+    threshold: Annotated[Number, Field(gt=0, le=10_000)]
     reward: dict[str, object]
     audience: Literal["contributors", "everyone"] = Audience.CONTRIBUTORS.value
     minimum: Number | None = None
@@ -121,7 +150,7 @@ class Boost(RewardForm):
     """More of something for a time, for one user or the whole world."""
 
     nature: ClassVar[Nature] = Nature.QUANTITY
-    multiplier: Annotated[Decimal | int, Field(gt=1, le=1_000)]
+    multiplier: Annotated[Number, Field(gt=1, le=1_000)]
     minutes: Whole
     scope: Literal["world", "personal"] = "personal"
     stacks: Literal["extend", "replace"] = "extend"

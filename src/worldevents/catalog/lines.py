@@ -1,48 +1,38 @@
 """On which line of a TOML text a field stands: tomllib reads values, this finds them again for a complaint.
 
-It only looks at text that tomllib has accepted, so it need not know what is wrong, only where things are.
+It only walks text that tomllib has accepted, so it need not know what is wrong, only where things are.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 Path = tuple[str | int, ...]
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?")
-_KEY = re.compile(
-    r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=\s*(.*)"""
+DEPTH_MAX: Final = 8
+"""How many names of a dotted key are kept: an event file has no field deeper than that."""
+
+_BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_NAME = re.compile(r"""[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|'[^']*'""")
+_SCALAR = re.compile(
+    r'''"""(?:\\.|[^\\])*?"{3,5}'''
+    r"""|'''.*?'{3,5}"""
+    r'''|"(?:\\.|[^"\\])*"'''
+    r"""|'[^']*'"""
+    r"""|[^\s,\]}#][^,\]}#\n]*""",
+    re.DOTALL,
 )
-_NAME = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
-_QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'[^']*'|#.*""")
 
 
 def lines_of(text: str) -> dict[Path, int]:
-    """The line, from 1, of every table and key, by its path: names, and places in arrays of tables."""
-    found: dict[Path, int] = {}
-    sizes: Counter[Path] = Counter()
-    table: Path = ()
-    inside: str | None = None
-    depth = 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        if inside is not None:
-            inside = None if inside in line else inside
-        elif depth > 0:
-            depth += _open_brackets(line)
-        elif header := _HEADER.match(line):
-            table = _table(_names(header[2]), repeated=header[1] == "[[", sizes=sizes)
-            found.setdefault(table, number)
-        elif key := _KEY.match(line):
-            found[table + _names(key[1])] = number
-            value = key[2]
-            quote = value[:3]
-            if quote in ('"""', "'''") and quote not in value[3:]:
-                inside = quote
-            else:
-                depth = _open_brackets(value)
-    return found
+    """The line, from 1, of every table, key and value in an array, by its path: names, and places in arrays."""
+    walk = _Walk(text.replace("\r\n", "\n"))
+    walk.file()
+    return walk.found
 
 
 def line_of(found: Mapping[Path, int], path: Path) -> int | None:
@@ -52,23 +42,96 @@ def line_of(found: Mapping[Path, int], path: Path) -> int | None:
     return found.get(path)
 
 
-def _names(dotted: str) -> Path:
-    return tuple(name.strip("\"'") for name in _NAME.findall(dotted))
+class _Walk:
+    """One pass over the text: `_at` is the place reached, `_line` the line of the place `_counted`."""
 
+    def __init__(self, text: str) -> None:
+        self.found: dict[Path, int] = {}
+        self._text = text
+        self._at = 0
+        self._line, self._counted = 1, 0
+        self._sizes: Counter[Path] = Counter()
 
-def _table(names: Path, *, repeated: bool, sizes: Counter[Path]) -> Path:
-    path: Path = ()
-    for name in names[:-1]:
-        path += (name,)
-        if path in sizes:
-            path += (sizes[path] - 1,)
-    path += names[-1:]
-    if not repeated:
+    def file(self) -> None:
+        table: Path = ()
+        while self._next() != "":
+            if self._take("[["):
+                table = self._array_table(self._key())
+                self._take("]]")
+            elif self._take("["):
+                names = self._key()
+                table = self._note(self._inside(names[:-1]), names[-1:])
+                self._take("]")
+            else:
+                self._pair(table)
+
+    def _array_table(self, names: Path) -> Path:
+        array = self._note(self._inside(names[:-1]), names[-1:])
+        self._sizes[array] += 1
+        return self._note(array, (self._sizes[array] - 1,))
+
+    def _inside(self, names: Path) -> Path:
+        """The table that a header's first names lead to: of an array of tables, its latest."""
+        path: Path = ()
+        for name in names:
+            path = self._note(path, (name,))
+            if path in self._sizes:
+                path += (self._sizes[path] - 1,)
         return path
-    sizes[path] += 1
-    return (*path, sizes[path] - 1)
 
+    def _pair(self, table: Path) -> None:
+        path = self._note(table, self._key())
+        self._take("=")
+        self._value(path)
 
-def _open_brackets(value: str) -> int:
-    bare = _QUOTED.sub("", value)
-    return bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
+    def _value(self, path: Path) -> None:
+        if self._take("["):
+            place = 0
+            while not self._take("]"):
+                self._value(self._note(path, (place,)))
+                self._take(",")
+                place += 1
+        elif self._take("{"):
+            while not self._take("}"):
+                self._pair(path)
+                self._take(",")
+        else:
+            self._read(_SCALAR)
+
+    def _key(self) -> Path:
+        names = [self._name()]
+        while self._take("."):
+            names.append(self._name())
+        return tuple(names[:DEPTH_MAX])
+
+    def _name(self) -> str:
+        self._next()
+        name = self._read(_NAME)
+        return str(tomllib.loads(f"name = {name}")["name"]) if name.startswith('"') else name.strip("'")
+
+    def _note(self, table: Path, names: Path) -> Path:
+        """The path of these names in this table; the first mention of each is where it stands."""
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        for name in names:
+            table += (name,)
+            self.found.setdefault(table, self._line)
+        return table
+
+    def _read(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self._text, self._at)
+        if match is None:
+            raise ValueError("not a text that tomllib has accepted")
+        self._at = match.end()
+        return match[0]
+
+    def _next(self) -> str:
+        """What comes after blanks and comments; nothing at the end."""
+        self._read(_BLANK)
+        return self._text[self._at : self._at + 1]
+
+    def _take(self, mark: str) -> bool:
+        self._next()
+        taken = self._text.startswith(mark, self._at)
+        self._at += len(mark) * taken
+        return taken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,7 +20,7 @@ from pydantic import ValidationError
 from worldevents import rules
 from worldevents.catalog.form import REWARD_KINDS, ChallengeForm, EventForm, GoalForm, MetricForm, RewardForm, TierForm
 from worldevents.catalog.lines import line_of, lines_of
-from worldevents.errors import EventInvalid, WorldEventsError
+from worldevents.errors import AmountInvalid, EventInvalid, WorldEventsError
 from worldevents.model import (
     Audience,
     CommunityGoal,
@@ -44,6 +46,9 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
 )
 """The spec's metrics, with the default limits: 100,000 kg, and so many of what is counted."""
 
+THRESHOLD_DECIMALS: Final = 4
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 Loc = tuple[str | int, ...]
@@ -56,9 +61,12 @@ def load_event(source: str | Path, *, kinds: Kinds = REWARD_KINDS) -> SeasonalEv
         return read_event(resources.files("worldevents.demo").joinpath("winter.toml").read_text("utf-8"), kinds=kinds)
     path = Path(source)
     try:
-        content = path.read_bytes()[: FILE_BYTES_MAX + 1]
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise EventInvalid(f"{path}: {error.strerror}") from error
+    except ValueError:
+        raise EventInvalid("a file's name has no NUL character") from None
     if len(content) > FILE_BYTES_MAX:
         raise EventInvalid(f"{path}: an event file has at most {FILE_BYTES_MAX:,} bytes")
     try:
@@ -71,9 +79,14 @@ def read_event(text: str, *, kinds: Kinds = REWARD_KINDS) -> SeasonalEvent:
     """The event that a TOML text declares. Raises EventInvalid with every complaint, each naming line and field."""
     try:
         table = tomllib.loads(text, parse_float=Decimal)
+        lines = lines_of(text)
     except tomllib.TOMLDecodeError as error:
         raise EventInvalid(f"not TOML: {error}") from None
-    return event_from_table(table, lines=lines_of(text), kinds=kinds)
+    except (ValueError, ArithmeticError):
+        raise EventInvalid("not an event file: a number in it has too many digits") from None
+    except RecursionError:
+        raise EventInvalid("not an event file: its tables or arrays are nested too deeply") from None
+    return event_from_table(table, lines=lines, kinds=kinds)
 
 
 def event_from_table(
@@ -97,7 +110,7 @@ class _Reader:
 
     def complain(self, loc: Loc, message: str) -> None:
         line = line_of(self._lines, loc)
-        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+        field = "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in loc).lstrip(".")
         where = [f"line {line}"] if line is not None else []
         self.complaints.append(": ".join([*where, *([field] if field else []), message]))
 
@@ -108,9 +121,7 @@ class _Reader:
             yield
         except ValidationError as error:
             for one in error.errors(include_url=False, include_context=False, include_input=False):
-                # A union's branches are told apart by a last part that is no field of the file.
-                inner = tuple(part for part in one["loc"] if part not in ("int", "decimal"))
-                self.complain(loc + inner, one["msg"])
+                self.complain(loc + one["loc"], one["msg"])
         except WorldEventsError as error:
             self.complain(loc, error.detail)
 
@@ -122,8 +133,8 @@ class _Reader:
             self.complain(("event", "ends_at"), "has to be after starts_at")
         grace = timedelta(**{_UNITS[window.grace[-1]]: int(window.grace[:-1])})
         metrics = self._metrics(form.metrics)
-        self._refuse_repeats("goals", [goal.id for goal in form.goals])
-        self._refuse_repeats("challenges", [challenge.id for challenge in form.challenges])
+        self._refuse_repeats("goals", "id", [goal.id for goal in form.goals])
+        self._refuse_repeats("challenges", "id", [challenge.id for challenge in form.challenges])
         goals = [
             self._goal(
                 goal,
@@ -150,16 +161,20 @@ class _Reader:
         if value.tzinfo is None:
             self.complain(loc, "an instant needs its offset from UTC, as in 2026-12-01T00:00:00Z")
             return value.replace(tzinfo=UTC)
-        return value.astimezone(UTC)
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            self.complain(loc, "is out of range in UTC")
+            return value.replace(tzinfo=UTC)
 
-    def _refuse_repeats(self, name: str, ids: list[str]) -> None:
+    def _refuse_repeats(self, name: str, field: str, ids: list[str]) -> None:
         for index, one in enumerate(ids):
             if one in ids[:index]:
-                self.complain((name, index, "id"), f"{one} stands twice")
+                self.complain((name, index, field), f"{one} stands twice")
 
     def _metrics(self, forms: list[MetricForm]) -> dict[str, Metric]:
         metrics = dict(METRICS)
-        self._refuse_repeats("metrics", [form.key for form in forms])
+        self._refuse_repeats("metrics", "key", [form.key for form in forms])
         for index, form in enumerate(forms):
             loc: Loc = ("metrics", index)
             known = METRICS.get(form.key)
@@ -204,11 +219,11 @@ class _Reader:
             )
             return None
         target = self._amount(form.target, metric, (*loc, "target"))
-        seen = Counter(Decimal(tier.threshold).normalize() for tier in form.tiers)
-        for place, tier in enumerate(form.tiers):
-            if seen[Decimal(tier.threshold).normalize()] > 1:
-                self.complain((*loc, "tiers", place, "threshold"), "two tiers have the same threshold")
         tiers = [self._tier(tier, metric, target, (*loc, "tiers", place)) for place, tier in enumerate(form.tiers)]
+        seen = Counter(tier.threshold for tier in tiers if tier.threshold)
+        for place, declared in enumerate(tiers):
+            if seen[declared.threshold] > 1:
+                self.complain((*loc, "tiers", place, "threshold"), "two tiers have the same threshold")
         return CommunityGoal(
             id=form.id,
             name=form.name,
@@ -222,9 +237,7 @@ class _Reader:
         )
 
     def _tier(self, form: TierForm, metric: Metric, target: int, loc: Loc) -> GoalTier:
-        threshold = Decimal(f"{Decimal(form.threshold).normalize():f}")
-        if (threshold * 10_000) % 1:
-            self.complain((*loc, "threshold"), "a percentage has at most 4 decimals")
+        threshold = self._threshold(form.threshold, (*loc, "threshold"))
         return GoalTier(
             threshold=threshold,
             threshold_value=rules.threshold_value(target, threshold),
@@ -232,6 +245,15 @@ class _Reader:
             audience=Audience(form.audience),
             minimum=0 if form.minimum is None else self._amount(form.minimum, metric, (*loc, "minimum")),
         )
+
+    def _threshold(self, told: int | Decimal, loc: Loc) -> Decimal:
+        """The percentage in its one spelling, so that 33.30 and 33.3 are one tier; 0 where there is a complaint."""
+        try:
+            parts = rules.check_quantity(told, THRESHOLD_DECIMALS, "threshold")
+        except AmountInvalid:
+            self.complain(loc, f"a percentage has at most {THRESHOLD_DECIMALS} decimals")
+            return Decimal(0)
+        return Decimal(f"{Decimal(parts).scaleb(-THRESHOLD_DECIMALS).normalize():f}")
 
     def _challenge(self, form: ChallengeForm, index: int, goals: tuple[CommunityGoal, ...]) -> PersonalChallenge | None:
         loc: Loc = ("challenges", index)
@@ -260,3 +282,8 @@ class _Reader:
                 fields = {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
                 return Reward(kind=told.kind, name=told.name, nature=form.nature, fields=MappingProxyType(fields))
         return Reward(kind="", name="", nature=RewardForm.nature)
+
+
+def _key(name: str) -> str:
+    """A key as TOML writes it: a file's own characters never reach a terminal or a log as they are."""
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name[:64])
