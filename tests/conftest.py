@@ -1,10 +1,15 @@
 """Fixtures that many tests share."""
 
+import asyncio
+import contextlib
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import pytest_asyncio
 
 from tests.backends import BACKENDS, POSTGRES, Backend
 from tests.servers import PostgresServer
@@ -56,3 +61,27 @@ def ledger_url(request: pytest.FixtureRequest) -> Iterator[str]:
     server = request.getfixturevalue(backend.fixture) if backend.fixture else None
     with backend.fresh(server) as url:
         yield url
+
+
+def _threads() -> set[str]:
+    # Those of the event loop's own pool live as long as the loop.
+    return {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
+
+
+def _files() -> set[str]:
+    """Name the open sockets and database files of this process, where the system can list them."""
+    found = set()
+    for entry in Path("/proc/self/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            found.add(str(entry.readlink()))
+    return {name for name in found if name.startswith("socket:") or ".db" in name}
+
+
+@pytest_asyncio.fixture
+async def no_leaks() -> AsyncIterator[None]:
+    """Fail a test that leaves a task, a thread, a socket or an open database behind."""
+    before = asyncio.all_tasks(), _threads(), _files()
+    yield
+    tasks = asyncio.all_tasks() - before[0] - {asyncio.current_task()}
+    left = tasks, _threads() - before[1], _files() - before[2]
+    assert left == (set(), set(), set())

@@ -4,7 +4,7 @@
         @pytest.fixture
         def open_store(self) -> StoreOpener: ...
 
-`LedgerLaws` asks for a fixture `open_ledger`, a `LedgerOpener`. The suites need `worldevents[testing]` and pytest-asyncio
+`LedgerLaws` asks for a fixture `open_ledger`, a `LedgerOpener`. Both need `worldevents[testing]` and pytest-asyncio
 in its auto mode; `pytest.register_assert_rewrite("worldevents.testing")` in a conftest shows both sides of a failure.
 `StoreMachine` and `LedgerMachine` are hypothesis state machines: override `database`, then `run_state_machine_as_test`.
 """

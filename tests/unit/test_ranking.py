@@ -1,0 +1,71 @@
+"""The ranking in memory agrees with sorting everybody anew."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worldevents.store.ranking import Ranking
+
+AMOUNTS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 5))
+
+
+def sorted_rows(amounts: dict[str, int]) -> list[tuple[int, str, int]]:
+    """Rank everybody by comparing with everybody."""
+    return [
+        (1 + sum(other > amount for other in amounts.values()), user, amount)
+        for user, amount in sorted(amounts.items(), key=lambda one: (-one[1], one[0]))
+        if amount
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 5)), max_size=40))
+def test_it_ranks_as_sorting_does(moves: list[tuple[str, int]]) -> None:
+    """After any number of amounts, rows, ranks, places and the total are those of a sorted list."""
+    ranking, amounts = Ranking(), dict.fromkeys("abcdefgh", 0)
+    for user, amount in moves:
+        ranking.add(user, amount)
+        amounts[user] += amount
+    expected = sorted_rows(amounts)
+    assert list(ranking.rows(0, 100)) == expected
+    assert [ranking.rank(user) for _, user, _ in expected] == [rank for rank, _, _ in expected]
+    assert [ranking.place(user) for _, user, _ in expected] == list(range(len(expected)))
+    assert ranking.total() == sum(amounts.values())
+    assert len(ranking) == len(expected)
+
+
+@given(AMOUNTS, st.integers(0, 10), st.integers(0, 10))
+def test_a_page_is_a_part_of_the_whole(amounts: dict[str, int], start: int, limit: int) -> None:
+    """Any page, also one that begins inside a tie, is that part of all rows."""
+    ranking = Ranking(amounts.items())
+    assert list(ranking.rows(start, limit)) == sorted_rows(amounts)[start : start + limit]
+
+
+@given(AMOUNTS)
+def test_built_at_once_or_one_by_one(amounts: dict[str, int]) -> None:
+    """A ranking built from amounts is the one that grew by them."""
+    grown = Ranking()
+    for user, amount in amounts.items():
+        grown.add(user, amount)
+    assert list(Ranking(amounts.items()).rows(0, 100)) == list(grown.rows(0, 100))
+
+
+def test_who_has_nothing_is_not_in_it() -> None:
+    """Zero is no place, whether at the start or after an amount was taken back."""
+    ranking = Ranking([("ann", 3), ("bob", 0)])
+    ranking.add("ann", -3)
+    ranking.add("cid", 0)
+    assert (len(ranking), list(ranking.rows(0, 10))) == (0, [])
+    assert [(ranking.amount(user), ranking.rank(user), ranking.place(user)) for user in ("ann", "bob")] == [
+        (0, None, None),
+        (0, None, None),
+    ]
+
+
+def test_nobody_falls_below_zero() -> None:
+    """Taking back more than there is is refused and changes nothing."""
+    ranking = Ranking([("ann", 3)])
+    with pytest.raises(ValueError, match="ann"):
+        ranking.add("ann", -4)
+    with pytest.raises(ValueError, match="bob"):
+        ranking.add("bob", -1)
+    assert list(ranking.rows(0, 10)) == [(1, "ann", 3)]
