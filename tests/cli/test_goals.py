@@ -99,6 +99,13 @@ def test_goals_of_another_status_are_not_listed(running: Run) -> None:
     assert len(running("goals", "list", "--status", "all", "--json").document["goals"]) == 3
 
 
+def test_a_status_is_one_of_six(running: Run) -> None:
+    """Any other word is a usage error that lists them."""
+    said = running("goals", "list", "--status", "over")
+    assert said.code == 2
+    assert "'grace'" in said.err
+
+
 def test_a_goal_past_its_target_has_its_true_percent(running: Run) -> None:
     """Counting goes on past 100 %."""
     running("contribute", "slay-the-winter-king", "ada", "1_250", "--id", "b1")

@@ -4,6 +4,8 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Run, separately
 from worldevents import Settings, __version__, open_runtime
 
@@ -91,6 +93,15 @@ def test_a_bad_address_is_said_so(worldevents: Run) -> None:
     said = worldevents("goals", "list", "--database", "mysql://here/x")
     assert said.code == 1
     assert said.err == "error configuration_invalid: no ledger on mysql: sqlite or postgresql (database_url)\n"
+
+
+def test_a_bad_setting_is_said_so(worldevents: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that cannot be used is named once."""
+    monkeypatch.setenv("WORLDEVENTS_BATCH_MAX", "0")
+    said = worldevents("goals", "list")
+    assert said.code == 1
+    assert said.err.startswith("error configuration_invalid: batch_max: ")
+    assert said.err.count("batch_max") == 1
 
 
 async def test_a_database_has_one_owner(database: Path) -> None:

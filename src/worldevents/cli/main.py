@@ -99,4 +99,4 @@ def _explain_usage(error: typer.TyperException, *, as_json: bool) -> None:
     else:
         show = getattr(error, "show", None)
         with contextlib.redirect_stdout(sys.stderr):
-            show() if show else output.note(error.format_message())
+            show() if show else output.note(f"error usage: {error.format_message()}")

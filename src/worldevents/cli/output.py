@@ -64,7 +64,8 @@ def complain(error: WorldEventsError, *, as_json: bool) -> None:
         for complaint in complaints:
             note(f"  {complaint}")
     else:
-        note(f"error {error.code}: {error.detail}" + ("" if error.field is None else f" ({error.field})"))
+        named = error.field is None or error.detail.startswith(error.field)
+        note(f"error {error.code}: {error.detail}" + ("" if named else f" ({error.field})"))
 
 
 def printable(text: str) -> str:
@@ -102,6 +103,12 @@ def console() -> Console:
 def line(text: str, style: str = "") -> None:
     """Print a line of data."""
     console().print(styled(text, style))
+
+
+def paragraph(text: str) -> None:
+    """Print a longer text of an event file, in its own lines; nothing where there is none."""
+    for part in text.strip().splitlines():
+        line(part, "italic")
 
 
 def styled(text: str, style: str = "") -> Text:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class NotConfirmed(typer.TyperException):
+    """A command that asks first was not told to go on."""
+
+    exit_code = 2
+
+
 def database_url(told: str | None) -> str:
     """The database that a command works on: the option's, else the settings'."""
     from worldevents.settings import Settings
@@ -42,7 +48,7 @@ def confirm(event_id: str, *, warning: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody is there to be asked; say --yes", param_hint="--yes")
+        raise NotConfirmed("nobody is there to be asked: say --yes")
     output.note(warning)
     sys.stderr.write(f"Type {output.printable(event_id)} to go on: ")
     sys.stderr.flush()

@@ -232,8 +232,7 @@ def _draw(event: dict[str, Any]) -> None:
         f"{output.moment(event['startsAt'])} to {output.moment(event['endsAt'])}, "
         f"grace {_grace(event['graceSeconds'])}"
     )
-    if event["description"]:
-        output.line(event["description"], "italic")
+    output.paragraph(event["description"])
     output.line("")
     rows: list[tuple[str, ...]] = [
         (

@@ -85,8 +85,7 @@ def _draw(goal: dict[str, Any]) -> None:
     unit, percent = goal["unit"], f"{goal['percent']:.2f} %"
     output.line(goal["name"], "bold")
     output.line(f"{goal['id']} · {goal['status']} · until {output.moment(goal['endsAt'])}")
-    if goal["description"]:
-        output.line(goal["description"], "italic")
+    output.paragraph(goal["description"])
     output.line("")
     if output.has_bars():
         drawn = output.bar(goal["percent"], _tiers(goal))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worldevents.cli import output
 from worldevents.cli.options import Database, Json
 from worldevents.cli.system import database_url
+
+if TYPE_CHECKING:
+    from worldevents.operations import Check
 
 PENDING = 2
 FAILED = 1
@@ -63,14 +66,20 @@ def doctor(*, database: Database = None, as_json: Json = False) -> None:
         told = [{"name": it.name, "status": it.status, "detail": it.detail, "cure": it.cure} for it in checks]
         output.document({"healthy": not failed, "checks": told})
     else:
-        styles = dict(STATUS_STYLES)
-        rows = [(output.styled(it.status, styles[it.status]), it.name, it.detail) for it in checks]
-        output.table(("", "CHECK", "FOUND"), rows)
-        for check in checks:
-            if check.cure is not None:
-                output.line(f"{check.name}: {check.cure}", styles[check.status])
+        _draw(checks)
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _draw(checks: list[Check]) -> None:
+    styles = dict(STATUS_STYLES)
+    rows = [(output.styled(check.status, styles[check.status]), check.name, check.detail) for check in checks]
+    output.table(("", "CHECK", "FOUND"), rows)
+    cures = [check for check in checks if check.cure is not None]
+    if cures:
+        output.line("")
+    for check in cures:
+        output.line(f"{check.name}: {check.cure}", styles[check.status])
 
 
 def version(*, as_json: Json = False) -> None:
