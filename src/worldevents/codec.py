@@ -40,7 +40,12 @@ def number(amount: int, metric: Metric) -> int | float:
     The float prints as exactly the decimal that is meant up to 2^52 smallest units (4.5 trillion kg): so far floats lie
     closer together than amounts do. From there to 2^53 a number with decimals may be off by one smallest unit.
     """
-    return amount if metric.decimals == 0 else float(metric.decimal(amount))
+    return _plain(metric.decimal(amount))
+
+
+def _plain(value: Decimal) -> int | float:
+    """A decimal as a JSON number, without a point where there is nothing behind it."""
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def goal(state: GoalState, now: datetime) -> Json:
@@ -56,7 +61,7 @@ def goal(state: GoalState, now: datetime) -> Json:
         "targetValue": number(declared.target, metric),
         "currentValue": number(state.total, metric),
         "pendingValue": number(state.pending, metric),
-        "percent": float(rules.percent(state.total, declared.target)),
+        "percent": _plain(rules.percent(state.total, declared.target)),
         "rewardTiers": [_tier(tier, state) for tier in declared.tiers],
         "startsAt": instant(declared.starts_at),
         "endsAt": instant(declared.ends_at),
@@ -71,7 +76,7 @@ def goal(state: GoalState, now: datetime) -> Json:
 def _tier(tier: GoalTier, state: GoalState) -> Json:
     unlock, metric = state.unlock_of(tier), state.goal.metric
     return {
-        "threshold": float(tier.threshold),
+        "threshold": _plain(tier.threshold),
         "thresholdValue": number(tier.threshold_value, metric),
         "reward": reward(tier.reward),
         "audience": tier.audience.value,
@@ -83,13 +88,13 @@ def _tier(tier: GoalTier, state: GoalState) -> Json:
 
 def reward(value: Reward) -> Json:
     """A reward with its kind's own fields beside kind and name."""
-    fields = {key: _plain(field) for key, field in value.fields.items()}
+    fields = {key: _field(field) for key, field in value.fields.items()}
     return {"kind": value.kind, "name": value.name, **fields}
 
 
-def _plain(value: object) -> object:
+def _field(value: object) -> object:
     if isinstance(value, Decimal):
-        return float(value)
+        return _plain(value)
     return list(value) if isinstance(value, tuple) else value
 
 
