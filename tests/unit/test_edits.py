@@ -134,7 +134,7 @@ def test_a_text_in_a_reward_cannot_pass_for_a_field() -> None:
     assert len(changes(replace(WINTER, goals=(plain,)), replace(WINTER, goals=(named,)))) == 1
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(events(), events())
 def test_there_are_no_changes_exactly_where_two_events_are_equal(old: SeasonalEvent, new: SeasonalEvent) -> None:
     """Two events of one id differ if and only if there is a line that says so."""

@@ -120,9 +120,9 @@ def test_a_place_without_a_line_takes_that_of_what_is_around_it() -> None:
 
 
 def test_a_large_file_is_walked_in_one_pass() -> None:
-    """A megabyte of values takes about as long as reading them."""
-    text = "a = [" + "1,\n" * 100_000 + "]\n" + "".join(f"k{number} = '#'\n" for number in range(20_000))
-    assert lines_of(text)["k19999",] == 100_001 + 20_000
+    """A large file takes about as long as reading it."""
+    text = "a = [" + "1,\n" * 30_000 + "]\n" + "".join(f"k{number} = '#'\n" for number in range(20_000))
+    assert lines_of(text)["k19999",] == 30_001 + 20_000
 
 
 def test_a_key_of_many_names_is_cut() -> None:
@@ -225,7 +225,7 @@ class Draft:
             self.pairs(("goals", place, "more"))
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.data(), st.sampled_from(["\n", "\r\n"]))
 def test_in_any_document_every_path_has_its_line(data: st.DataObject, end: str) -> None:
     """Every table, key and value of a generated document is found on the line where it was written."""
