@@ -1,0 +1,110 @@
+"""One process owns a database; when it dies, however it dies, the next one may."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.ledger.processes import OWN, line, running
+from tests.servers import PostgresServer
+from worldevents.errors import ConfigurationInvalid, DatabaseOwned
+from worldevents.ledger import open_ledger
+from worldevents.testing.builders import DURING, a_contribution, an_event
+from worldevents.testing.ledger_counting import keep
+from worldevents.testing.opened import ledger_state
+
+pytestmark = pytest.mark.usefixtures("no_leaks")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+async def test_a_second_process_is_refused(ledger_url: str) -> None:
+    """While one process has the database another one cannot have it, and can as soon as it is let go."""
+    async with open_ledger(ledger_url, own=True):
+        with running(OWN, ledger_url) as second:
+            assert line(second).startswith("database_owned")
+            assert second.wait(30) == 0
+    with running(OWN, ledger_url) as third:
+        assert line(third) == "owner"
+
+
+async def test_a_second_runtime_in_one_process_is_refused(ledger_url: str) -> None:
+    """The same holds inside one process, and the first one keeps the database."""
+    async with open_ledger(ledger_url, own=True) as first:
+        with pytest.raises(DatabaseOwned):
+            async with open_ledger(ledger_url, own=True):
+                pass
+        await first.publish(an_event(), based_on=0, author="test", published_at=DURING, reason="")
+
+
+async def test_who_does_not_ask_to_own_may_read(ledger_url: str) -> None:
+    """A ledger that is owned can be opened by who only looks."""
+    async with open_ledger(ledger_url, own=True), open_ledger(ledger_url, migrate=False) as other:
+        assert await other.events() == []
+
+
+async def test_a_killed_owner_leaves_the_database_free(ledger_url: str) -> None:
+    """After SIGKILL there is nothing to clean up: the next process owns the database at once."""
+    with running(OWN, ledger_url) as owner:
+        assert line(owner) == "owner"
+        owner.kill()
+        owner.wait(30)
+    # A server notices that its client is gone a moment later.
+    for _ in range(1_000):
+        with running(OWN, ledger_url) as following:
+            told = line(following)
+        if told == "owner":
+            break
+    assert told == "owner"
+
+
+async def test_the_lock_file_is_its_owners_alone(file: Path) -> None:
+    """It is beside the database, for nobody else to read, and names the process; empty when nobody owns."""
+    lock = file.with_name("ledger.db.lock")
+    async with open_ledger(f"sqlite:///{file}", own=True):
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+        assert json.loads(lock.read_text()) == {"pid": os.getpid()}
+        with pytest.raises(DatabaseOwned, match=str(os.getpid())):
+            async with open_ledger(f"sqlite:///{file}", own=True):
+                pass
+    assert lock.read_text() == ""
+
+
+async def test_a_lock_file_of_a_dead_process_does_not_count(file: Path) -> None:
+    """What is written in the file is for people; only the lock itself owns."""
+    file.with_name("ledger.db.lock").write_text('{"pid": 1}')
+    async with open_ledger(f"sqlite:///{file}", own=True) as ledger:
+        assert await ledger.events() == []
+
+
+async def test_an_unreadable_lock_file_says_so(file: Path) -> None:
+    """Where the lock cannot be written, the setting is at fault."""
+    file.with_name("ledger.db.lock").mkdir()
+    with pytest.raises(ConfigurationInvalid) as refused:
+        async with open_ledger(f"sqlite:///{file}", own=True):
+            pass
+    assert refused.value.field == "database_url"
+
+
+async def test_an_owner_that_lost_its_lock_cannot_write(postgres: PostgresServer, postgres_url: str) -> None:
+    """A PostgreSQL lock ends with its session: who was dropped is refused as soon as another one owns."""
+    async with open_ledger(postgres_url, own=True) as dropped:
+        await dropped.publish(an_event(), based_on=0, author="test", published_at=DURING, reason="")
+        with psycopg.connect(postgres.url(), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND database = "
+                "(SELECT oid FROM pg_database WHERE datname = %s)",
+                [postgres_url.rpartition("/")[2]],
+            )
+        async with open_ledger(postgres_url, own=True) as owner:
+            before = await ledger_state(owner)
+            with pytest.raises(DatabaseOwned):
+                await dropped.append([a_contribution()], keep())
+            assert await ledger_state(owner) == before
+            await owner.append([a_contribution()], keep())
