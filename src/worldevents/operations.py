@@ -49,9 +49,13 @@ class Check:
 
 async def schema(url: str) -> Schema:
     """Which schema a database is at. Raises ConfigurationInvalid, LedgerUnavailable."""
-    file = database_file(url)
     # Connecting would make the file.
-    return Schema(None if _is_absent(file) else await schema_revision(url))
+    return Schema(None if is_absent(url) else await schema_revision(url))
+
+
+def is_absent(url: str) -> bool:
+    """Whether a database is a file that is not there yet. Raises ConfigurationInvalid."""
+    return _is_absent(database_file(url))
 
 
 def _is_absent(file: Path | None) -> bool:

@@ -187,11 +187,29 @@ def test_an_edit_that_breaks_a_promise_is_refused(running: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "extend"])
-def test_an_unknown_event_is_said_so(worldevents: Run, command: str) -> None:
+def test_an_unknown_event_is_said_so(running: Run, command: str) -> None:
     """The error has its code and field."""
     more = ["--to", "2030-01-01", "--reason", "x"] if command == "extend" else []
-    said = worldevents("events", command, "nope", *more)
+    said = running("events", command, "nope", *more)
     assert (said.code, said.err) == (1, "error unknown_event: no event nope (eventId)\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("goals", "list"), ("events", "list"), ("leaderboard", "x"), ("contribute", "x", "ada", "1", "--id", "i")],
+)
+def test_a_mistyped_database_is_not_an_empty_one(worldevents: Run, database: Path, command: tuple[str, ...]) -> None:
+    """Only publishing and replaying make a database; every other command says that there is none."""
+    said = worldevents(*command)
+    assert (said.code, said.err.split(":")[0]) == (1, "error configuration_invalid")
+    assert not database.exists()
+
+
+def test_a_plan_without_a_database_tells_everything_as_new(worldevents: Run, database: Path) -> None:
+    """Planning makes nothing, not even the database."""
+    said = worldevents("events", "plan", "winter", "--json")
+    assert (said.code, said.document["changes"][0]) == (2, "+ event winter-2026")
+    assert not database.exists()
 
 
 def test_an_instant_carries_its_offset(worldevents: Run) -> None:

@@ -29,12 +29,27 @@ def database_url(told: str | None) -> str:
     return Settings.load(database_url=told).database_url
 
 
-def on_engine(database: str | None, work: Callable[[Engine], Awaitable[T]]) -> T:
-    """Run something on the system's verbs, with the system opened for it alone."""
+def is_absent(database: str | None) -> bool:
+    """Whether the database is a file that is not there yet."""
+    from worldevents import operations
+
+    return operations.is_absent(database_url(database))
+
+
+def on_engine(database: str | None, work: Callable[[Engine], Awaitable[T]], *, create: bool = False) -> T:
+    """Run something on the system's verbs, with the system opened for it alone.
+
+    Only with `create` a database that is not there is made: a mistyped path is not an empty season.
+    """
     import asyncio
 
+    from worldevents.errors import ConfigurationInvalid
     from worldevents.runtime import open_runtime
     from worldevents.settings import Settings
+
+    if not create and is_absent(database):
+        message = "there is no such database yet: `worldevents events apply winter` makes one"
+        raise ConfigurationInvalid(message, field="database_url")
 
     async def opened() -> T:
         async with open_runtime(Settings.load(database_url=database)) as runtime:

@@ -222,15 +222,20 @@ async def _record(engine: Engine, chunk: Sequence[Row], goals: Goals, tally: _Ta
     for action, answer in zip(told, await engine.record_many(told), strict=True):
         if isinstance(answer, WorldEventsError):
             tally.refusals[answer.code] += 1
+        elif answer.receipts and not answer.problems:
+            for receipt in answer.receipts:
+                tally.add(receipt.contribution.goal_id, receipt)
         else:
-            _add_recorded(tally, [(goals[part.metric].id, part.contribution_id) for part in parts(action)], answer)
+            _add_refused(tally, [(goals[part.metric].id, part.contribution_id) for part in parts(action)], answer)
 
 
-def _add_recorded(tally: _Tally, asked: Sequence[tuple[str, str]], recorded: Recorded) -> None:
-    """Count what one action led to, where these contributions (goal and id) were asked for, in this order."""
+def _add_refused(tally: _Tally, asked: Sequence[tuple[str, str]], recorded: Recorded) -> None:
+    """Count what became of an action of which these contributions (goal and id) were asked for, and not all kept.
+
+    A problem does not say whose it is, but problems stand in the order of what was refused. Where there is none the
+    goal was never asked: an action goes only to goals that take its instant.
+    """
     receipts = {(one.contribution.goal_id, one.contribution.contribution_id): one for one in recorded.receipts}
-    # A problem does not say whose it is, but problems stand in the order of what was refused. Where there is none the
-    # goal was never asked: an action goes only to goals that take its instant.
     problems = iter(recorded.problems)
     for key in asked:
         tally.add(key[0], receipts.get(key) or next(problems, None) or GoalNotOpen())

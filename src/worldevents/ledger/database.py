@@ -58,6 +58,7 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self._engine = _engine(url)
+        self._reading = _reading(self._engine)
         self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
         self._writer = ThreadPoolExecutor(1, "ledger-writer")
         # Kept open by the writer's thread: taking one from the pool costs as much as a small append.
@@ -71,7 +72,7 @@ class Database:
         """Run a query that changes nothing; LedgerUnavailable where the database cannot be used."""
 
         def transact() -> T:
-            with self._failing(), self._engine.begin() as connection:
+            with self._failing(), self._reading.begin() as connection:
                 return query(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, transact)
@@ -126,6 +127,13 @@ def _engine(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _reading(engine: Engine) -> Engine:
+    """The same engine for queries of several statements that have to see one moment; on SQLite all of them do."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
     return engine
 
 

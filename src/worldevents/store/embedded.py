@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Any, TypeVar
 
+from worldevents import rules
 from worldevents.clock import Clock, MonotonicClock
 from worldevents.errors import ContributionConflict, UnknownGoal
 from worldevents.ledger.base import Appended, Ledger
@@ -71,7 +72,7 @@ class EmbeddedStore:
         try:
             return self._goals[goal_id]
         except KeyError:
-            raise UnknownGoal(field="goalId") from None
+            raise _unknown(goal_id) from None
 
     # What the ledger decided.
 
@@ -116,7 +117,7 @@ class EmbeddedStore:
     async def _apply(self, batch: Sequence[GoalContribution]) -> list[Answer]:
         known = [item for item in batch if item.goal_id in self._goals]
         answers = iter(await self._append(known))
-        return [next(answers) if item.goal_id in self._goals else UnknownGoal(field="goalId") for item in batch]
+        return [next(answers) if item.goal_id in self._goals else _unknown(item.goal_id) for item in batch]
 
     async def _append(self, batch: Sequence[GoalContribution]) -> list[Answer]:
         if not batch:
@@ -219,6 +220,11 @@ class EmbeddedStore:
 
     async def mark_active(self, users: Sequence[tuple[str, date]]) -> None:
         await self._ledger.mark_active(users)
+
+
+def _unknown(goal_id: str) -> UnknownGoal:
+    # Anything may stand where an id should; only what could be one is said back.
+    return UnknownGoal(f"no goal {goal_id}" if rules.is_slug(goal_id) else None, field="goalId")
 
 
 async def _finish(step: Coroutine[Any, Any, T]) -> T:

@@ -23,7 +23,7 @@ from worldevents.cli.options import (
     author_name,
     midnight,
 )
-from worldevents.cli.system import confirm, on_engine
+from worldevents.cli.system import confirm, is_absent, on_engine
 
 if TYPE_CHECKING:
     from worldevents.engine import Engine, Published
@@ -54,13 +54,15 @@ def plan(file: File, *, start: From = None, end: To = None, database: Database =
 
     Exit code 2 when changes are pending, 0 when there are none.
     """
+    from worldevents import catalog
+
     event = _read(file, start, end)
 
     async def work(engine: Engine) -> tuple[int, tuple[str, ...]]:
         changes = await engine.plan(event)
         return next((one.version for one in engine.events() if one.event.id == event.id), 0), changes
 
-    version, changes = on_engine(database, work)
+    version, changes = (0, catalog.changes(None, event)) if is_absent(database) else on_engine(database, work)
     if as_json:
         output.document({"eventId": event.id, "version": version, "changes": changes})
     else:
@@ -83,7 +85,7 @@ def apply(
 ) -> None:
     """Publish an event file. Applying it again changes nothing."""
     event, name = _read(file, start, end), author_name(author)
-    published = on_engine(database, lambda engine: engine.publish(event, author=name, reason=reason))
+    published = on_engine(database, lambda engine: engine.publish(event, author=name, reason=reason), create=True)
     _tell_published(published, as_json=as_json)
 
 

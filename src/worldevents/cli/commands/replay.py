@@ -72,7 +72,7 @@ def replay(
             )
 
     with _own_database(database) as url:
-        report = on_engine(url, work)
+        report = on_engine(url, work, create=True)
     if as_json:
         output.document(report.document())
     else:
