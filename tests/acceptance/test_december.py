@@ -135,7 +135,7 @@ async def test_another_window_is_refused(url: str) -> None:
 
 
 async def test_a_speed_makes_days_last(tmp_path: Path, rows: list[Row]) -> None:
-    """At a hundred days per second the second day is not told before its noon, which is 15 ms on; all is told in order."""
+    """At a hundred days per second the second noon is 15 ms on: nothing of that day is told before, all in order."""
     two_days = [row for row in rows[:400] if row.date <= date(2023, 12, 2)]
     seen: list[Progress] = []
     async with open_runtime(Settings(database_url=f"sqlite:///{tmp_path}/ledger.db")) as runtime:
