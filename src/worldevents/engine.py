@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from worldevents import actions, catalog, rules
 from worldevents.batcher import Batcher
 from worldevents.clock import Clock
-from worldevents.errors import BodyInvalid, EventInvalid, UnknownEvent, WorldEventsError
+from worldevents.errors import BodyInvalid, EventConflict, EventInvalid, UnknownEvent, WorldEventsError
 from worldevents.ledger.base import Ledger
 from worldevents.model import (
     ChallengeProgress,
@@ -249,13 +249,15 @@ class Engine:
         current = self._store.events.get(event.id)
         if current is not None and not changes:
             return Published(current)
-        version = await self._ledger.publish(
-            event,
-            based_on=0 if current is None else current.version,
-            author=author,
-            published_at=now,
-            reason=reason,
-        )
+        based_on = 0 if current is None else current.version
+        try:
+            version = await self._ledger.publish(
+                event, based_on=based_on, author=author, published_at=now, reason=reason
+            )
+        except EventConflict:
+            # Another process published, or an answer to this one was lost: the next plan starts from what stands.
+            await self._store.announce(event.id)
+            raise
         await self._store.announce(event.id)
         return Published(version, changes)
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from worldevents import rules
 from worldevents.clock import Clock, MonotonicClock
-from worldevents.errors import ContributionConflict, UnknownGoal
+from worldevents.errors import ContributionConflict, LedgerUnavailable, UnknownGoal
 from worldevents.ledger.base import Appended, Ledger
 from worldevents.model import (
     CommunityGoal,
@@ -51,15 +51,21 @@ class EmbeddedStore:
         self._names: dict[str, str] = {}
         self._feed = Feed()
         self._writing = asyncio.Lock()
+        self._in_doubt = True
+        """Whether the ledger may hold more than memory does."""
 
     @classmethod
     async def open(cls, ledger: Ledger, clock: Clock) -> EmbeddedStore:
         """Build the memory from the ledger."""
         store = cls(ledger, clock, await ledger.epoch())
-        store._names = await ledger.display_names()
-        for version in await ledger.events():
-            await store._take_over(version)
+        await store._restore()
         return store
+
+    async def _restore(self) -> None:
+        self._names = await self._ledger.display_names()
+        for version in await self._ledger.events():
+            await self._take_over(version)
+        self._in_doubt = False
 
     @property
     def events(self) -> Mapping[str, EventVersion]:
@@ -83,20 +89,27 @@ class EmbeddedStore:
 
     async def _take_over(self, version: EventVersion) -> None:
         totals, unlocks = await self._ledger.totals(), await self._ledger.unlocks()
+        lives = [await self._ready(goal) for goal in version.event.goals]
+        # From here on nothing waits: where the ledger failed, memory is as it was.
         old = self._events.get(version.event.id)
         self._events[version.event.id] = version
         for goal in old.event.goals if old else ():
             if goal.id not in {kept.id for kept in version.event.goals}:
                 del self._goals[goal.id]
-        for goal in version.event.goals:
-            live = self._goals.get(goal.id) or await self._load(goal)
-            if live.days is None and goal.metric.limits.per_user_day is not None:
-                live.days = Counter(await self._ledger.user_day_totals(goal.id))
-            kept, before = totals[goal.id], live.unlocks
+        for goal, live in zip(version.event.goals, lives, strict=True):
+            kept, known = totals[goal.id], self._goals.get(goal.id)
+            before = known.unlocks if known else ()
             live.goal, live.total, live.pending, live.seq = goal, kept.total, kept.pending, kept.seq
             live.unlocks = tuple(unlock for unlock in unlocks if unlock.goal_id == goal.id)
             self._goals[goal.id] = live
             self._tell(live, [unlock for unlock in live.unlocks if unlock not in before])
+
+    async def _ready(self, goal: CommunityGoal) -> LiveGoal:
+        known = None if self._in_doubt else self._goals.get(goal.id)
+        live = known or await self._load(goal)
+        if live.days is None and goal.metric.limits.per_user_day is not None:
+            live.days = Counter(await self._ledger.user_day_totals(goal.id))
+        return live
 
     async def _load(self, goal: CommunityGoal) -> LiveGoal:
         amounts: list[tuple[str, int]] = []
@@ -115,6 +128,8 @@ class EmbeddedStore:
             return await _finish(self._apply(batch))
 
     async def _apply(self, batch: Sequence[GoalContribution]) -> list[Answer]:
+        if self._in_doubt:
+            await self._restore()
         known = [item for item in batch if item.goal_id in self._goals]
         answers = iter(await self._append(known))
         return [next(answers) if item.goal_id in self._goals else _unknown(item.goal_id) for item in batch]
@@ -123,7 +138,12 @@ class EmbeddedStore:
         if not batch:
             return []
         judge = Judge(self._goals, batch, self._clock.now())
-        appended = await self._ledger.append(batch, judge)
+        try:
+            appended = await self._ledger.append(batch, judge)
+        except LedgerUnavailable:
+            # It may have committed, and only the answer was lost.
+            self._in_doubt = True
+            raise
         self._follow(batch, judge, appended)
         return list(self._answers(batch, judge, appended))
 
