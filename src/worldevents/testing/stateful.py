@@ -45,8 +45,8 @@ items = st.builds(
 LIMITS = st.builds(
     Limits,
     per_contribution=st.sampled_from([None, 50]),
-    per_user_day=st.sampled_from([None, 75]),
-    per_user=st.sampled_from([None, 100]),
+    per_user_day=st.sampled_from([None, 60]),
+    per_user=st.sampled_from([None, 75]),
     over=st.sampled_from(OverLimit),
 )
 
@@ -157,10 +157,12 @@ class StoreMachine(Machine):
         rows = [(row.rank, row.user_id, row.amount, row.display_name) for row in found.contributors]
         assert rows == model.board(goal_id)
         assert state.participants == found.participants == len(rows)
+        ranks = {user: rank for rank, user, *_ in rows}
         for user in USERS:
             progress = await store.progress(goal_id, user)
-            shares = (progress.user_contribution, progress.user_pending)
-            assert shares == (model.sum(goal_id, "counted", user), model.sum(goal_id, "held", user))
+            shares = (progress.user_contribution, progress.user_pending, progress.user_rank)
+            sums = (model.sum(goal_id, "counted", user), model.sum(goal_id, "held", user))
+            assert shares == (*sums, ranks.get(user))
         assert (state.epoch, state.seq) >= self.seen.get(goal_id, ("", 0))
         self.seen[goal_id] = (state.epoch, state.seq)
 
