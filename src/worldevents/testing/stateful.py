@@ -123,6 +123,12 @@ class StoreMachine(Machine):
         other = a_contribution(item.contribution_id, item.amount + 1, user=item.user_id, goal=item.goal_id)
         self.contribute([item] * times + [other, item])
 
+    @rule(user=st.sampled_from(USERS), amounts=st.lists(st.sampled_from([10, 25, 50]), min_size=2, max_size=4))
+    def fill(self, user: str, amounts: list[int]) -> None:
+        """One user's new contributions in one batch, up to the limits and over them."""
+        first = len(self.model.rows)
+        self.contribute([a_contribution(f"{first}-{index}", amount, user=user) for index, amount in enumerate(amounts)])
+
     @rule(percent=st.integers(40, 99))
     def lower_a_target(self, percent: int) -> None:
         """An edit lowers the first goal's target, and its tiers with it."""
