@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from worldevents.actions import Activity, Boss, Challenge, Unit, Workout, WorkoutSet
     from worldevents.catalog import load_event, with_window
-    from worldevents.engine import Engine, Offer, Published, Recorded
+    from worldevents.engine import Engine, Offer, Published, Recorded, Refused
     from worldevents.errors import WorldEventsError
     from worldevents.model import (
         CommunityGoal,
@@ -39,7 +39,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "actions": ("Activity", "Boss", "Challenge", "Unit", "Workout", "WorkoutSet"),
     "catalog": ("load_event", "with_window"),
-    "engine": ("Engine", "Offer", "Published", "Recorded"),
+    "engine": ("Engine", "Offer", "Published", "Recorded", "Refused"),
     "errors": ("WorldEventsError",),
     "model": (
         "CommunityGoal",
@@ -74,6 +74,7 @@ __all__ = [
     "Offer",
     "Published",
     "Recorded",
+    "Refused",
     # What is declared
     "CommunityGoal",
     "GoalTier",

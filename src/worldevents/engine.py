@@ -42,11 +42,20 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A contribution of an action that was not kept, and why."""
+
+    goal_id: str
+    contribution_id: str
+    error: WorldEventsError
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What an action led to: receipts of what was kept, and why the rest was not."""
 
     receipts: tuple[Receipt, ...] = ()
-    problems: tuple[WorldEventsError, ...] = ()
+    problems: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +136,23 @@ class Engine:
     async def record_many(self, many: Sequence[actions.Action]) -> list[Recorded | WorldEventsError]:
         """As `record` for each, in order; what one would raise stands in its place."""
         now = self._clock.now()
-        offers: list[Offer] = []
-        sizes: list[int | WorldEventsError] = []
-        present = []
-        for action in many:
-            try:
-                own = self._offers(action, now)
-            except WorldEventsError as refusal:
-                sizes.append(refusal)
-                continue
-            sizes.append(len(own))
-            offers += own
-            if not own:
-                present.append((action.user_id, (action.occurred_at or now).astimezone(UTC).date()))
+        offered = [self._offered(action, now) for action in many]
+        present = [
+            (action.user_id, (action.occurred_at or now).astimezone(UTC).date())
+            for action, own in zip(many, offered, strict=True)
+            if own == []
+        ]
         if present:
             await self._store.mark_active(present)
+        offers = [offer for own in offered if not isinstance(own, WorldEventsError) for offer in own]
         answers = iter(await self.contribute_many(offers))
-        return [size if isinstance(size, WorldEventsError) else _recorded(answers, size) for size in sizes]
+        return [own if isinstance(own, WorldEventsError) else _recorded(own, answers) for own in offered]
+
+    def _offered(self, action: actions.Action, now: datetime) -> list[Offer] | WorldEventsError:
+        try:
+            return self._offers(action, now)
+        except WorldEventsError as refusal:
+            return refusal
 
     def _offers(self, action: actions.Action, now: datetime) -> list[Offer]:
         parts = actions.parts(action)
@@ -289,9 +298,13 @@ class Engine:
         return await self.publish(replace(event, cancelled_at=now, goals=goals), author=author, reason=reason)
 
 
-def _recorded(answers: Iterator[Answer], size: int) -> Recorded:
-    own = [next(answers) for _ in range(size)]
-    return Recorded(
-        receipts=tuple(answer for answer in own if isinstance(answer, Receipt)),
-        problems=tuple(answer for answer in own if isinstance(answer, WorldEventsError)),
-    )
+def _recorded(offers: Sequence[Offer], answers: Iterator[Answer]) -> Recorded:
+    receipts: list[Receipt] = []
+    problems: list[Refused] = []
+    for offer in offers:
+        answer = next(answers)
+        if isinstance(answer, Receipt):
+            receipts.append(answer)
+        else:
+            problems.append(Refused(offer.goal_id, offer.contribution_id, answer))
+    return Recorded(tuple(receipts), tuple(problems))

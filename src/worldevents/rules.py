@@ -54,7 +54,9 @@ def check_display_name(value: object) -> str | None:
     """A name to show on a board: 1 to 64 printable characters, or None."""
     if value is None:
         return None
-    if not isinstance(value, str) or not 1 <= len(value) <= DISPLAY_NAME_MAX or not value.isprintable():
+    # The joiner inside an emoji is no letter that could be printed, and no danger either.
+    shown = value.replace("\u200d", "") if isinstance(value, str) else ""
+    if not isinstance(value, str) or not shown.isprintable() or not shown.strip() or len(value) > DISPLAY_NAME_MAX:
         raise BodyInvalid(f"a display name is 1 to {DISPLAY_NAME_MAX} printable characters", field="displayName")
     return value
 

@@ -16,7 +16,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="WORLDEVENTS_", frozen=True, extra="forbid")
 
-    database_url: str = "sqlite:///worldevents.db"
+    database_url: str = Field(default="sqlite:///worldevents.db", repr=False)
     """The ledger: `sqlite:///file` or `postgresql://user@host/name`."""
 
     auto_migrate: bool = True

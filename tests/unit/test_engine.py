@@ -135,7 +135,7 @@ async def test_many_actions_are_answered_one_by_one(engine: Engine) -> None:
     assert isinstance(told[1], errors.AmountInvalid)
     assert told[2:4] == [Recorded(), Recorded()]
     assert isinstance(told[4], Recorded)
-    assert [problem.code for problem in told[4].problems] == ["contribution_conflict"]
+    assert [problem.error.code for problem in told[4].problems] == ["contribution_conflict"]
 
 
 async def test_goals_are_listed_by_status(engine: Engine, clock: ManualClock) -> None:

@@ -78,7 +78,7 @@ def test_anything_else_is_no_slug(bad: str) -> None:
     assert not rules.is_slug(bad)
 
 
-@pytest.mark.parametrize("good", ["a", "Zoë", "O'Brien", "山田 太郎", "🏋", "x" * 64, None])
+@pytest.mark.parametrize("good", ["a", "Zoë", "O'Brien", "山田 太郎", "🏋", "🏋\u200d♀", "x" * 64, None])
 def test_a_display_name_is_what_people_are_called(good: str | None) -> None:
     """Names of all scripts are shown as they are; none is fine too."""
     assert good == rules.check_display_name(good)
@@ -86,7 +86,7 @@ def test_a_display_name_is_what_people_are_called(good: str | None) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    ["", "a\n", "\n", "a\0", "\ud800", "\x1b[31m", "a\u202eb", "\u2028", "x" * 65, 5, True, b"a", ["a"]],
+    ["", " ", "\u200d", "a\n", "\n", "a\0", "\ud800", "\x1b[31m", "a\u202eb", "\u2028", "x" * 65, 5, True, b"a", ["a"]],
     ids=repr,
 )
 def test_a_display_name_holds_nothing_that_cannot_be_printed(bad: object) -> None:

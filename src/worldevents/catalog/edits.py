@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,9 +12,15 @@ from worldevents import rules
 from worldevents.errors import EventInvalid
 from worldevents.model import CommunityGoal, GoalState, PersonalChallenge, Reward, Scalar, SeasonalEvent
 
+Fields = dict[str, str]
+"""What is declared of one thing, by name, as text."""
+
 
 def with_window(event: SeasonalEvent, starts_at: datetime, ends_at: datetime) -> SeasonalEvent:
-    """The same event at another time. Raises EventInvalid for a window that ends before it starts."""
+    """The same event at another time. Raises EventInvalid for a window without offsets from UTC, or without length."""
+    for name, told in (("starts_at", starts_at), ("ends_at", ends_at)):
+        if told.utcoffset() is None:
+            raise EventInvalid("an instant needs its offset from UTC", field=name)
     if ends_at <= starts_at:
         raise EventInvalid("an event ends after it starts", field="ends_at")
     goals = tuple(replace(goal, starts_at=starts_at, ends_at=ends_at) for goal in event.goals)
@@ -43,9 +49,8 @@ def changes(old: SeasonalEvent | None, new: SeasonalEvent) -> tuple[str, ...]:
     if old is None:
         return (f"+ event {new.id}", *(f"+ goal {goal.id}" for goal in new.goals), *_new(new.challenges))
     found = _fields(f"event {new.id}", _event_row(old), _event_row(new))
-    for word, before, after in (("goal", old.goals, new.goals), ("challenge", old.challenges, new.challenges)):
-        found += _listed(word, before, after)
-        found += _order(word, [one.id for one in before], [one.id for one in after])
+    found += _listed("goal", _goal_rows(old), _goal_rows(new))
+    found += _listed("challenge", _challenge_rows(old), _challenge_rows(new))
     return tuple(found)
 
 
@@ -53,19 +58,11 @@ def _new(challenges: Sequence[PersonalChallenge]) -> list[str]:
     return [f"+ challenge {challenge.id}" for challenge in challenges]
 
 
-def _listed(
-    word: str,
-    old: Sequence[CommunityGoal] | Sequence[PersonalChallenge],
-    new: Sequence[CommunityGoal] | Sequence[PersonalChallenge],
-) -> list[str]:
-    before, after = {one.id: one for one in old}, {one.id: one for one in new}
-    found = [f"- {word} {one}" for one in before if one not in after]
-    for one, declared in after.items():
-        if one not in before:
-            found.append(f"+ {word} {one}")
-        else:
-            found += _fields(f"{word} {one}", _row(before[one]), _row(declared))
-    return found
+def _listed(word: str, old: Mapping[str, Fields], new: Mapping[str, Fields]) -> list[str]:
+    found = [f"- {word} {one}" for one in old if one not in new]
+    for one, fields in new.items():
+        found += _fields(f"{word} {one}", old[one], fields) if one in old else [f"+ {word} {one}"]
+    return found + _order(word, list(old), list(new))
 
 
 def _order(word: str, old: Sequence[str], new: Sequence[str]) -> list[str]:
@@ -74,7 +71,7 @@ def _order(word: str, old: Sequence[str], new: Sequence[str]) -> list[str]:
     return [] if before == after else [f"~ order of {word}s: {', '.join(before)} -> {', '.join(after)}"]
 
 
-def _fields(what: str, old: dict[str, str], new: dict[str, str]) -> list[str]:
+def _fields(what: str, old: Fields, new: Fields) -> list[str]:
     names = dict.fromkeys([*old, *new])
     found = []
     for name in names:
@@ -90,7 +87,7 @@ def _fields(what: str, old: dict[str, str], new: dict[str, str]) -> list[str]:
     return found
 
 
-def _event_row(event: SeasonalEvent) -> dict[str, str]:
+def _event_row(event: SeasonalEvent) -> Fields:
     return {
         "name": event.name,
         "description": event.description,
@@ -101,11 +98,11 @@ def _event_row(event: SeasonalEvent) -> dict[str, str]:
     }
 
 
-def _row(one: CommunityGoal | PersonalChallenge) -> dict[str, str]:
-    return _goal_row(one) if isinstance(one, CommunityGoal) else _challenge_row(one)
+def _goal_rows(event: SeasonalEvent) -> dict[str, Fields]:
+    return {goal.id: _goal_row(goal) for goal in event.goals}
 
 
-def _goal_row(goal: CommunityGoal) -> dict[str, str]:
+def _goal_row(goal: CommunityGoal) -> Fields:
     metric, limits = goal.metric, goal.metric.limits
     bounds = (limits.per_contribution, limits.per_user_day, limits.per_user)
     shown = [None if bound is None else f"{metric.decimal(bound):f}" for bound in bounds]
@@ -126,13 +123,17 @@ def _goal_row(goal: CommunityGoal) -> dict[str, str]:
     }
 
 
-def _challenge_row(challenge: PersonalChallenge) -> dict[str, str]:
+def _challenge_rows(event: SeasonalEvent) -> dict[str, Fields]:
+    metrics = {goal.id: goal.metric for goal in event.goals}
     return {
-        "name": challenge.name,
-        "description": challenge.description,
-        "goal": challenge.goal_id,
-        "target": str(challenge.target),
-        "reward": _reward(challenge.reward),
+        challenge.id: {
+            "name": challenge.name,
+            "description": challenge.description,
+            "goal": challenge.goal_id,
+            "target": f"{metrics[challenge.goal_id].decimal(challenge.target):f}",
+            "reward": _reward(challenge.reward),
+        }
+        for challenge in event.challenges
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, LiteralString
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -36,8 +36,20 @@ def _number(value: object) -> int | Decimal:
     return value
 
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
-MetricKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
+def _matching(pattern: str, words: LiteralString) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if compiled.fullmatch(text) is None:
+            raise PydanticCustomError("form", words)
+        return text
+
+    return AfterValidator(check)
+
+
+Slug = Annotated[str, _matching(r"[a-z0-9-]{1,64}", "has to be 1 to 64 of a-z, 0-9 and -")]
+MetricKey = Annotated[str, _matching(r"[A-Za-z][A-Za-z0-9]{0,63}", "has to be a letter and up to 63 letters or digits")]
+Duration = Annotated[str, _matching(r"[0-9]{1,6}[mhd]", "has to be a whole number of minutes, hours or days, as 24h")]
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100, strip_whitespace=True),
@@ -109,7 +121,7 @@ class WindowForm(Form):
     description: Text = ""
     starts_at: datetime
     ends_at: datetime
-    grace: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(m|h|d)$")] = "24h"
+    grace: Duration = "24h"
 
 
 class EventForm(Form):

@@ -49,6 +49,20 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
 THRESHOLD_DECIMALS: Final = 4
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "bool_type": "has to be true or false",
+        "datetime_type": "has to be an instant, as 2026-12-01T00:00:00Z",
+        "dict_type": "has to be a table",
+        "extra_forbidden": "there is no such field",
+        "int_type": "has to be a whole number",
+        "list_type": "has to be a list",
+        "missing": "is missing",
+        "model_type": "has to be a table",
+        "string_type": "has to be text",
+    }
+)
+"""What pydantic's commonest complaints are called here."""
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 Loc = tuple[str | int, ...]
@@ -121,7 +135,7 @@ class _Reader:
             yield
         except ValidationError as error:
             for one in error.errors(include_url=False, include_context=False, include_input=False):
-                self.complain(loc + one["loc"], one["msg"])
+                self.complain(loc + one["loc"], _WORDS.get(one["type"], one["msg"]))
         except WorldEventsError as error:
             self.complain(loc, error.detail)
 

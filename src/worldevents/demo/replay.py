@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from worldevents import catalog
 from worldevents.actions import parts
-from worldevents.engine import Engine, Offer, Recorded
+from worldevents.engine import Engine, Offer
 from worldevents.errors import ContributionConflict, GoalNotOpen, WorldEventsError
 from worldevents.importers import openpowerlifting
 from worldevents.importers.openpowerlifting import Row
@@ -222,23 +222,13 @@ async def _record(engine: Engine, chunk: Sequence[Row], goals: Goals, tally: _Ta
     for action, answer in zip(told, await engine.record_many(told), strict=True):
         if isinstance(answer, WorldEventsError):
             tally.refusals[answer.code] += 1
-        elif answer.receipts and not answer.problems:
-            for receipt in answer.receipts:
-                tally.add(receipt.contribution.goal_id, receipt)
-        else:
-            _add_refused(tally, [(goals[part.metric].id, part.contribution_id) for part in parts(action)], answer)
-
-
-def _add_refused(tally: _Tally, asked: Sequence[tuple[str, str]], recorded: Recorded) -> None:
-    """Count what became of an action of which these contributions (goal and id) were asked for, and not all kept.
-
-    A problem does not say whose it is, but problems stand in the order of what was refused. Where there is none the
-    goal was never asked: an action goes only to goals that take its instant.
-    """
-    receipts = {(one.contribution.goal_id, one.contribution.contribution_id): one for one in recorded.receipts}
-    problems = iter(recorded.problems)
-    for key in asked:
-        tally.add(key[0], receipts.get(key) or next(problems, None) or GoalNotOpen())
+            continue
+        told_of = {(one.contribution.goal_id, one.contribution.contribution_id): one for one in answer.receipts}
+        refused = {(one.goal_id, one.contribution_id): one.error for one in answer.problems}
+        for part in parts(action):
+            key = goals[part.metric].id, part.contribution_id
+            # Of what it is not told, the goal was never asked: an action goes only to goals that take its instant.
+            tally.add(key[0], told_of.get(key) or refused.get(key) or GoalNotOpen())
 
 
 # Counting the answers.

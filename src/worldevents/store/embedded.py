@@ -62,6 +62,8 @@ class EmbeddedStore:
         return store
 
     async def _restore(self) -> None:
+        # Waits for the writer's lock: what a lost connection may still be committing is then there to be read.
+        await self._ledger.append((), lambda _: ())
         self._names = await self._ledger.display_names()
         for version in await self._ledger.events():
             await self._take_over(version)
