@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# As many at once as there are cores; what shares an expensive fixture stays together.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 UV_VERSION := 0.13.9
 COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 
@@ -16,11 +18,11 @@ $(READY): pyproject.toml requirements/dev.txt tools/bootstrap tools/real_servers
 
 # REQUIRE_REAL=1 turns a missing server from a skip into a failure.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Under a minute: for every commit.
 check: lint
-	$(BIN)/python -m pytest -q -m "not slow and not real"
+	$(PYTEST) -q -m "not slow and not real"
 
 lint: $(READY)
 	$(BIN)/ruff check

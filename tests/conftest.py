@@ -19,10 +19,12 @@ pytest.register_assert_rewrite("worldevents.testing")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for a real server, so that `make check` can leave it out."""
+    """Mark what asks for a real server and what runs a whole month, so that `make check` can leave them out."""
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker("real")
+        if item.path.parent.name in ("acceptance", "chaos"):
+            item.add_marker("slow")
 
 
 def missing(reason: str) -> NoReturn:

@@ -112,7 +112,6 @@ def _line(number: int, offer: Offer) -> str:
     return f"{number} {' '.join(map(str, words))}\n"
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_hundred_kills_lose_nothing_and_double_nothing(tmp_path: Path, chance: random.Random) -> None:
     """A process killed a hundred times, whose callers repeat what was not answered, ends at December's figures."""
