@@ -243,7 +243,7 @@ class Engine:
         states = [await self._store.state(goal.id) for goal in current.event.goals]
         complaints = catalog.edit_complaints(current.event, event, states, now)
         if complaints:
-            raise EventInvalid(complaints=tuple(complaints))
+            raise EventInvalid(*complaints)
         return catalog.changes(current.event, event)
 
     async def publish(self, event: SeasonalEvent, *, author: str, reason: str = "") -> Published:

@@ -6,6 +6,7 @@ An error never carries what could not be decoded, and never a driver's exception
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -81,16 +82,33 @@ class ContributionConflict(WorldEventsError):
 # What an operator declared.
 
 
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with one place of a declared event: its path in the file's terms, and the line if there is one."""
+
+    message: str
+    path: tuple[str | int, ...] = ()
+    line: int | None = None
+
+    @property
+    def field(self) -> str:
+        """The path as text: `goals[0].target`."""
+        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
+
+    def __str__(self) -> str:
+        line = [] if self.line is None else [f"line {self.line}"]
+        return ": ".join([*line, *([self.field] if self.path else []), self.message])
+
+
 class EventInvalid(WorldEventsError):
     """The event cannot be published as it is written."""
 
     code = "event_invalid"
 
-    def __init__(
-        self, detail: str | None = None, *, field: str | None = None, complaints: tuple[str, ...] = ()
-    ) -> None:
-        super().__init__(detail or (complaints[0] if complaints else None), field=field)
-        self.complaints = complaints or (self.detail,)
+    def __init__(self, *complaints: Complaint | str) -> None:
+        told = [Complaint(one) if isinstance(one, str) else one for one in complaints]
+        self.complaints = tuple(told) or (Complaint((type(self).__doc__ or "").strip()),)
+        super().__init__(str(self.complaints[0]), field=self.complaints[0].field or None)
 
 
 class EventConflict(WorldEventsError):

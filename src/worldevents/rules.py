@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from worldevents.errors import AmountInvalid, BodyInvalid, GoalNotOpen, IdInvalid, LimitExceeded, OccurredAtFuture
+from worldevents.errors import (
+    AmountInvalid,
+    BodyInvalid,
+    Complaint,
+    GoalNotOpen,
+    IdInvalid,
+    LimitExceeded,
+    OccurredAtFuture,
+)
 from worldevents.model import (
     CommunityGoal,
     ContributionStatus,
     GoalContribution,
     GoalStatus,
-    GoalTier,
     Limits,
     Metric,
     OverLimit,
@@ -202,30 +209,34 @@ def percent(total: int, target: int) -> Decimal:
     return Decimal(total * 10_000 // target).scaleb(-2)
 
 
-def crossed(tiers: Iterable[GoalTier], before: int, after: int) -> list[GoalTier]:
-    """The tiers that a total reaches on its way from `before` to `after`; exactly at the threshold counts."""
-    return [tier for tier in tiers if before < tier.threshold_value <= after]
-
-
 # Edits of a running event.
+
+
+def window_edit_complaints(old: SeasonalEvent, new: SeasonalEvent, now: datetime) -> list[Complaint]:
+    """Why this event cannot get another window or life now; empty where it can."""
+    complaints = []
+    if old.cancelled_at is not None and new.cancelled_at != old.cancelled_at:
+        complaints.append(Complaint("was cancelled and stays so", ("event",)))
+    if old.starts_at <= now and new.starts_at != old.starts_at:
+        complaints.append(Complaint("cannot move after the start", ("event", "starts_at")))
+    if new.ends_at != old.ends_at and new.ends_at < now:
+        complaints.append(Complaint("cannot move into the past", ("event", "ends_at")))
+    return complaints
 
 
 def goal_edit_complaints(
     old: CommunityGoal, new: CommunityGoal, *, now: datetime, unlocked: Sequence[Decimal]
-) -> list[str]:
-    """Why this edit of a goal would break a promise to its players; empty where it does not."""
+) -> list[Complaint]:
+    """Why this edit of a goal would break a promise to its players; paths are within the goal."""
     complaints = []
-    started = old.starts_at <= now
-    if started and new.starts_at != old.starts_at:
-        complaints.append("starts_at: cannot move after the start")
-    if new.ends_at != old.ends_at and new.ends_at < now:
-        complaints.append("ends_at: cannot move into the past")
-    if started and (new.metric.key, new.metric.decimals) != (old.metric.key, old.metric.decimals):
-        complaints.append("metric: is fixed once the goal has started")
-    if started and new.target > old.target and not old.target_may_rise:
-        complaints.append("target: may go down but not up after the start, unless target_may_rise was declared before")
-    if started and new.target_may_rise and not old.target_may_rise:
-        complaints.append("target_may_rise: has to be declared before the start")
+    if old.starts_at <= now:
+        if (new.metric.key, new.metric.decimals) != (old.metric.key, old.metric.decimals):
+            complaints.append(Complaint("is fixed once the goal has started", ("metric",)))
+        if new.target > old.target and not old.target_may_rise:
+            message = "may go down but not up after the start, unless target_may_rise was declared before"
+            complaints.append(Complaint(message, ("target",)))
+        if new.target_may_rise and not old.target_may_rise:
+            complaints.append(Complaint("has to be declared before the start", ("target_may_rise",)))
     kept = {tier.threshold for tier in new.tiers}
-    complaints += [f"tiers: {gone:f} % is unlocked and stays" for gone in unlocked if gone not in kept]
-    return complaints
+    gone = [threshold for threshold in unlocked if threshold not in kept]
+    return complaints + [Complaint(f"{threshold:f} % is unlocked and stays", ("tiers",)) for threshold in gone]

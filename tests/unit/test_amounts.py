@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from worldevents import rules
 from worldevents.errors import AmountInvalid, LimitExceeded
 from worldevents.model import ContributionStatus, Limits, Metric, OverLimit
-from worldevents.testing.builders import a_contribution, a_goal, a_tier
+from worldevents.testing.builders import a_contribution, a_goal
 
 BOUND = 2**53
 KG = Metric(key="totalVolume", unit="kg", decimals=3)
@@ -234,36 +234,6 @@ def test_the_percentage_is_the_largest_hundredth_that_is_reached(total: int, tar
     """The shown percentage is reached, and a hundredth more is not."""
     hundredths = int(rules.percent(total, target).scaleb(2))
     assert hundredths * target <= total * 10_000 < (hundredths + 1) * target
-
-
-@pytest.mark.parametrize(
-    ("expected", "before", "after"),
-    [
-        ([], 0, 0),
-        ([], 0, 249),
-        (["25"], 0, 250),
-        (["25"], 249, 250),
-        ([], 250, 499),
-        (["25", "50", "100"], 0, 1_000),
-        (["100"], 999, 5_000),
-        ([], 1_000, 2_000),
-        ([], 1_000, 0),
-    ],
-)
-def test_tiers_are_crossed_from_below_and_exactly_at_counts(expected: list[str], before: int, after: int) -> None:
-    """A tier is crossed by the step that reaches its threshold, once, and never on the way down."""
-    tiers = [a_tier(percent, 1_000) for percent in ("25", "50", "100")]
-    assert expected == [f"{tier.threshold:f}" for tier in rules.crossed(tiers, before, after)]
-
-
-@given(st.lists(st.integers(1, 400), max_size=20))
-def test_however_a_total_grows_each_reached_tier_is_crossed_once(steps: list[int]) -> None:
-    """The tiers crossed step by step are those reached at the end, each once."""
-    tiers, total, crossed = [a_tier(percent, 1_000) for percent in ("33.33", "66", "100", "250")], 0, []
-    for step in steps:
-        crossed += rules.crossed(tiers, total, total + step)
-        total += step
-    assert [tier for tier in tiers if tier.threshold_value <= total] == crossed
 
 
 # Limits.

@@ -184,4 +184,4 @@ def test_a_table_from_elsewhere_is_an_event_too() -> None:
     assert event_from_table(table) == read_event(SMALL)
     with pytest.raises(EventInvalid) as refused:
         event_from_table({**table, "goals": [{**goal, "target": 1.5}]})
-    assert refused.value.complaints == ("goals[0].target: has to be a number",)
+    assert list(map(str, refused.value.complaints)) == ["goals[0].target: has to be a number"]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -165,13 +166,10 @@ def test_what_players_were_promised_is_told_with_the_goal() -> None:
     """A higher target, an unlocked tier gone and a goal gone: each is a complaint about its goal."""
     states = [state_of(FROST, 25), state_of(KING), state_of(MARCH)]
     new = replace(WINTER, goals=(replace(FROST, target=FROST.target + 1, tiers=()), MARCH))
-    assert edit_complaints(WINTER, new, states, DURING) == [
-        (
-            "goal lift-the-frost: target: may go down but not up after the start, unless target_may_rise was declared "
-            "before"
-        ),
-        "goal lift-the-frost: tiers: 25 % is unlocked and stays",
-        "goal slay-the-winter-king: cannot be taken out after the start",
+    assert list(map(str, edit_complaints(WINTER, new, states, DURING))) == [
+        "goals[0].target: may go down but not up after the start, unless target_may_rise was declared before",
+        "goals[0].tiers: 25 % is unlocked and stays",
+        "goals: slay-the-winter-king cannot be taken out after the start",
     ]
 
 
@@ -182,10 +180,34 @@ def test_before_the_start_goals_come_and_go() -> None:
     assert edit_complaints(WINTER, replace(WINTER, goals=(MARCH,)), states, before) == []
 
 
+@pytest.mark.parametrize(
+    ("expected", "moved"),
+    [
+        (["event.starts_at"], {"starts_at": WINTER.starts_at + HOUR}),
+        (["event.ends_at"], {"ends_at": DURING - HOUR}),
+        ([], {"ends_at": DURING}),
+        ([], {"ends_at": WINTER.ends_at + HOUR}),
+        ([], {"grace": HOUR}),
+    ],
+)
+def test_the_window_of_a_running_event(expected: list[str], moved: dict[str, Any]) -> None:
+    """The start stays and the end moves anywhere but into the past; it is said once, not for each goal."""
+    goals = tuple(replace(goal, **moved) for goal in WINTER.goals)
+    found = edit_complaints(WINTER, replace(WINTER, goals=goals, **moved), map(state_of, WINTER.goals), DURING)
+    assert expected == [complaint.field for complaint in found]
+
+
+def test_the_first_instant_of_an_event_is_after_its_start() -> None:
+    """With its first instant an event is running; before it everything may move."""
+    later = replace(WINTER, starts_at=WINTER.starts_at + HOUR)
+    assert len(edit_complaints(WINTER, later, [], WINTER.starts_at)) == 1
+    assert edit_complaints(WINTER, later, [], WINTER.starts_at - HOUR) == []
+
+
 def test_a_cancelled_event_stays_cancelled() -> None:
     """What was called off is not called on again."""
     cancelled = replace(WINTER, cancelled_at=DURING)
-    assert edit_complaints(cancelled, WINTER, [], DURING) == ["event: was cancelled and stays so"]
+    assert list(map(str, edit_complaints(cancelled, WINTER, [], DURING))) == ["event: was cancelled and stays so"]
     assert edit_complaints(cancelled, cancelled, [], DURING) == []
 
 
@@ -202,4 +224,4 @@ def test_a_window_ends_after_it_starts(length: timedelta) -> None:
     """An empty window is refused."""
     with pytest.raises(EventInvalid) as refused:
         with_window(WINTER, DURING, DURING + length)
-    assert refused.value.field == "ends_at"
+    assert refused.value.field == "event.ends_at"

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from worldevents import errors
-from worldevents.errors import EventInvalid, IdInvalid, WorldEventsError
+from worldevents.errors import Complaint, EventInvalid, IdInvalid, WorldEventsError
 
 EVERY = sorted(
     (one for one in vars(errors).values() if inspect.isclass(one) and issubclass(one, WorldEventsError)),
@@ -41,7 +41,7 @@ def test_every_error_has_a_message_of_its_own(error: type[WorldEventsError]) -> 
     assert said.field is None
 
 
-@pytest.mark.parametrize("error", EVERY)
+@pytest.mark.parametrize("error", [error for error in EVERY if error is not EventInvalid])
 def test_what_is_said_at_the_raise_wins(error: type[WorldEventsError]) -> None:
     """A detail and a field are kept as they are given."""
     said = error("the words", field="amount")
@@ -56,11 +56,11 @@ def test_what_may_be_repeated_says_so() -> None:
 
 def test_an_invalid_event_carries_every_complaint() -> None:
     """The message is the first complaint; without complaints it is the only one."""
-    told = EventInvalid(complaints=("line 1: one", "line 2: two"))
-    assert told.detail == "line 1: one"
-    assert told.complaints == ("line 1: one", "line 2: two")
-    assert EventInvalid("not TOML").complaints == ("not TOML",)
-    assert EventInvalid().complaints == (EventInvalid.__doc__,)
+    told = EventInvalid(Complaint("one", ("goals", 0, "id"), 1), Complaint("two", line=2))
+    assert (told.detail, told.field) == ("line 1: goals[0].id: one", "goals[0].id")
+    assert list(map(str, told.complaints)) == ["line 1: goals[0].id: one", "line 2: two"]
+    assert EventInvalid("not TOML").complaints == (Complaint("not TOML"),)
+    assert EventInvalid().detail == EventInvalid.__doc__
 
 
 def test_an_error_is_caught_by_its_root() -> None:

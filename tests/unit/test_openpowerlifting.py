@@ -176,6 +176,7 @@ def test_a_missing_column_is_named(file: Path) -> None:
         ("a.csv.gz", b"date,meet_id", ": broken gzip data"),
         ("a.csv.gz", gzip.compress(COLUMNS.encode())[:-9], ": broken gzip data"),
     ],
+    ids=["missing", "not text", "not packed", "cut off"],
 )
 def test_an_unreadable_file_is_refused(tmp_path: Path, name: str, content: bytes | None, complaint: str) -> None:
     """No driver's or decoder's own error leaves the importer."""

@@ -280,8 +280,6 @@ MAY_RISE = replace(GOAL, target_may_rise=True)
         (None, replace(GOAL, ends_at=DURING)),
         (None, replace(GOAL, tiers=())),
         (None, replace(GOAL, grace=timedelta(0))),
-        ("starts_at", NEW_START),
-        ("ends_at", replace(GOAL, ends_at=DURING - US)),
         ("metric", FINER),
         ("metric", OTHER),
         ("target", with_target(GOAL, 1_001)),
@@ -289,12 +287,12 @@ MAY_RISE = replace(GOAL, target_may_rise=True)
     ],
 )
 def test_a_running_goal_keeps_its_promises(expected: str | None, new: CommunityGoal) -> None:
-    """After the start the start, the metric and a higher target are out of reach; the rest may be edited."""
+    """After the start the metric and a higher target are out of reach; the rest may be edited."""
     complaints = rules.goal_edit_complaints(GOAL, new, now=DURING, unlocked=[])
-    assert ([] if expected is None else [expected]) == [complaint.partition(":")[0] for complaint in complaints]
+    assert ([] if expected is None else [expected]) == [complaint.field for complaint in complaints]
 
 
-@pytest.mark.parametrize("new", [NEW_START, FINER, OTHER, with_target(GOAL, 5_000), MAY_RISE])
+@pytest.mark.parametrize("new", [FINER, OTHER, with_target(GOAL, 5_000), MAY_RISE])
 def test_before_the_start_everything_may_change(new: CommunityGoal) -> None:
     """Nothing was promised to players yet."""
     assert rules.goal_edit_complaints(GOAL, new, now=STARTS_AT - US, unlocked=[]) == []
@@ -302,7 +300,7 @@ def test_before_the_start_everything_may_change(new: CommunityGoal) -> None:
 
 def test_the_start_itself_is_after_the_start() -> None:
     """With its first instant a goal is running."""
-    assert len(rules.goal_edit_complaints(GOAL, NEW_START, now=STARTS_AT, unlocked=[])) == 1
+    assert len(rules.goal_edit_complaints(GOAL, OTHER, now=STARTS_AT, unlocked=[])) == 1
 
 
 def test_a_target_declared_so_may_rise() -> None:
@@ -314,12 +312,11 @@ def test_an_unlocked_tier_stays() -> None:
     """A tier that players have reached cannot be taken away; one that they have not can."""
     fewer = replace(GOAL, tiers=GOAL.tiers[1:])
     complaints = rules.goal_edit_complaints(GOAL, fewer, now=DURING, unlocked=[Decimal(25), Decimal(50)])
-    assert complaints == ["tiers: 25 % is unlocked and stays"]
+    assert list(map(str, complaints)) == ["tiers: 25 % is unlocked and stays"]
 
 
 def test_every_broken_promise_is_told() -> None:
     """Several complaints about one edit come together."""
-    new = replace(with_target(OTHER, 2_000), starts_at=DURING, ends_at=DURING - MS, tiers=(), target_may_rise=True)
+    new = replace(with_target(OTHER, 2_000), tiers=(), target_may_rise=True)
     complaints = rules.goal_edit_complaints(GOAL, new, now=DURING, unlocked=[Decimal(25)])
-    fields = ["starts_at", "ends_at", "metric", "target", "target_may_rise", "tiers"]
-    assert fields == [complaint.partition(":")[0] for complaint in complaints]
+    assert ["metric", "target", "target_may_rise", "tiers"] == [complaint.field for complaint in complaints]

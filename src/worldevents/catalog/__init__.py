@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worldevents.catalog.edits import changes, edit_complaints, with_window
 from worldevents.catalog.form import REWARD_KINDS, RewardForm
-from worldevents.catalog.reading import METRICS, event_from_table, load_event, read_event
+from worldevents.catalog.reading import METRICS, event_from_table, load_event, located, read_event
 
 __all__ = [
     "METRICS",
@@ -14,6 +14,7 @@ __all__ = [
     "edit_complaints",
     "event_from_table",
     "load_event",
+    "located",
     "read_event",
     "with_window",
 ]

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from worldevents import rules
-from worldevents.errors import EventInvalid
+from worldevents.errors import Complaint, EventInvalid
 from worldevents.model import CommunityGoal, GoalState, PersonalChallenge, Reward, Scalar, SeasonalEvent
 
 Fields = dict[str, str]
@@ -20,27 +20,28 @@ def with_window(event: SeasonalEvent, starts_at: datetime, ends_at: datetime) ->
     """The same event at another time. Raises EventInvalid for a window without offsets from UTC, or without length."""
     for name, told in (("starts_at", starts_at), ("ends_at", ends_at)):
         if told.utcoffset() is None:
-            raise EventInvalid("an instant needs its offset from UTC", field=name)
+            raise EventInvalid(Complaint("an instant needs its offset from UTC", ("event", name)))
     if ends_at <= starts_at:
-        raise EventInvalid("an event ends after it starts", field="ends_at")
+        raise EventInvalid(Complaint("has to be after starts_at", ("event", "ends_at")))
     goals = tuple(replace(goal, starts_at=starts_at, ends_at=ends_at) for goal in event.goals)
     return replace(event, starts_at=starts_at, ends_at=ends_at, goals=goals)
 
 
-def edit_complaints(old: SeasonalEvent, new: SeasonalEvent, states: Iterable[GoalState], now: datetime) -> list[str]:
+def edit_complaints(
+    old: SeasonalEvent, new: SeasonalEvent, states: Iterable[GoalState], now: datetime
+) -> list[Complaint]:
     """Why this edit would break a promise to players; empty where it does not. `states` are those of the old goals."""
-    complaints = []
-    if old.cancelled_at is not None and new.cancelled_at != old.cancelled_at:
-        complaints.append("event: was cancelled and stays so")
-    kept = {goal.id: goal for goal in new.goals}
+    complaints = rules.window_edit_complaints(old, new, now)
+    places = {goal.id: place for place, goal in enumerate(new.goals)}
     for state in states:
         goal = state.goal
-        if goal.id in kept:
+        if goal.id in places:
+            place = places[goal.id]
             unlocked = [unlock.threshold for unlock in state.unlocks]
-            found = rules.goal_edit_complaints(goal, kept[goal.id], now=now, unlocked=unlocked)
-            complaints += [f"goal {goal.id}: {complaint}" for complaint in found]
+            found = rules.goal_edit_complaints(goal, new.goals[place], now=now, unlocked=unlocked)
+            complaints += [replace(one, path=("goals", place, *one.path)) for one in found]
         elif old.starts_at <= now:
-            complaints.append(f"goal {goal.id}: cannot be taken out after the start")
+            complaints.append(Complaint(f"{goal.id} cannot be taken out after the start", ("goals",)))
     return complaints
 
 

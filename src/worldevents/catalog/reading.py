@@ -8,6 +8,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import resources
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 from worldevents import rules
 from worldevents.catalog.form import REWARD_KINDS, ChallengeForm, EventForm, GoalForm, MetricForm, RewardForm, TierForm
 from worldevents.catalog.lines import line_of, lines_of
-from worldevents.errors import AmountInvalid, EventInvalid, WorldEventsError
+from worldevents.errors import AmountInvalid, Complaint, EventInvalid, WorldEventsError
 from worldevents.model import (
     Audience,
     CommunityGoal,
@@ -71,8 +72,18 @@ Kinds = Mapping[str, type[RewardForm]]
 
 def load_event(source: str | Path, *, kinds: Kinds = REWARD_KINDS) -> SeasonalEvent:
     """The event in a file, or `winter`, the one that is shipped. Raises EventInvalid with every complaint."""
+    return read_event(_text(source), kinds=kinds)
+
+
+def located(error: EventInvalid, source: str | Path) -> EventInvalid:
+    """The same complaints with their lines in this file: of edits that the file alone does not show to be wrong."""
+    lines = lines_of(_text(source))
+    return EventInvalid(*(replace(one, line=one.line or line_of(lines, one.path)) for one in error.complaints))
+
+
+def _text(source: str | Path) -> str:
     if source == "winter":
-        return read_event(resources.files("worldevents.demo").joinpath("winter.toml").read_text("utf-8"), kinds=kinds)
+        return resources.files("worldevents.demo").joinpath("winter.toml").read_text("utf-8")
     path = Path(source)
     try:
         with path.open("rb") as file:
@@ -84,7 +95,7 @@ def load_event(source: str | Path, *, kinds: Kinds = REWARD_KINDS) -> SeasonalEv
     if len(content) > FILE_BYTES_MAX:
         raise EventInvalid(f"{path}: an event file has at most {FILE_BYTES_MAX:,} bytes")
     try:
-        return read_event(content.decode("utf-8-sig"), kinds=kinds)
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise EventInvalid(f"{path}: not UTF-8 text") from None
 
@@ -112,7 +123,7 @@ def event_from_table(
         form = EventForm.model_validate(table)
         event = reader.event(form)
     if reader.complaints:
-        raise EventInvalid(complaints=tuple(reader.complaints))
+        raise EventInvalid(*reader.complaints)
     return event
 
 
@@ -120,13 +131,11 @@ class _Reader:
     def __init__(self, lines: Mapping[Loc, int], kinds: Kinds) -> None:
         self._lines = lines
         self._kinds = kinds
-        self.complaints: list[str] = []
+        self.complaints: list[Complaint] = []
 
     def complain(self, loc: Loc, message: str) -> None:
-        line = line_of(self._lines, loc)
-        field = "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in loc).lstrip(".")
-        where = [f"line {line}"] if line is not None else []
-        self.complaints.append(": ".join([*where, *([field] if field else []), message]))
+        path = tuple(part if isinstance(part, int) else _key(part) for part in loc)
+        self.complaints.append(Complaint(message, path, line_of(self._lines, loc)))
 
     @contextmanager
     def complaining(self, loc: Loc) -> Iterator[None]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from worldevents.errors import WorldEventsError
+    from worldevents.errors import Complaint, WorldEventsError
 
 BAR_CELLS = 40
 """How wide a goal's bar is."""
@@ -55,7 +55,7 @@ def complain(error: WorldEventsError, *, as_json: bool) -> None:
                 "detail": error.detail,
                 **({} if error.field is None else {"field": error.field}),
                 "retryable": error.retryable,
-                **({"complaints": list(complaints)} if complaints else {}),
+                **({"complaints": [_complaint(one) for one in complaints]} if complaints else {}),
             }
         )
         return
@@ -64,8 +64,12 @@ def complain(error: WorldEventsError, *, as_json: bool) -> None:
         for complaint in complaints:
             note(f"  {complaint}")
     else:
-        named = error.field is None or error.detail.startswith(error.field)
+        named = error.field is None or error.field in error.detail
         note(f"error {error.code}: {error.detail}" + ("" if named else f" ({error.field})"))
+
+
+def _complaint(one: Complaint) -> dict[str, Any]:
+    return {"line": one.line, "field": one.field, "message": one.message}
 
 
 def printable(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 
 from worldevents.ledger.base import Ledger
@@ -24,7 +25,7 @@ async def open_ledger(url: str, *, migrate: bool = True, own: bool = False) -> A
     other process that asks for the same can have it (DatabaseOwned): the embedded store's condition.
     """
     parsed = parse_url(url)
-    with owning(parsed) if own else nullcontext():
+    async with _entered(owning(parsed) if own else nullcontext()):
         database = Database(parsed)
         try:
             identity = await database.write(upgrade) if migrate else await database.read(require_head)
@@ -35,6 +36,17 @@ async def open_ledger(url: str, *, migrate: bool = True, own: bool = False) -> A
             yield SqlLedger(database, identity)
         finally:
             await database.close()
+
+
+@asynccontextmanager
+async def _entered(context: AbstractContextManager[None]) -> AsyncIterator[None]:
+    """A context that waits for a server, entered and left off the event loop."""
+    with ExitStack() as stack:
+        await asyncio.to_thread(stack.enter_context, context)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(stack.close)
 
 
 async def migrate_ledger(url: str) -> None:

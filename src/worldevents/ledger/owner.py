@@ -10,15 +10,19 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import URL, create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, create_engine, func, select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from worldevents.errors import ConfigurationInvalid, DatabaseOwned, LedgerUnavailable
+
+SERVER_WAIT_MS: Final = 2_000
+"""How long a PostgreSQL server may take to notice that an owner has died."""
+CONNECT_TIMEOUT_S: Final = 10
 
 _LOCK_NUMBER: Final = 0x776F776E
 
@@ -64,12 +68,23 @@ def _pid_in(content: str) -> str:
 
 @contextmanager
 def _owning_server(url: URL) -> Iterator[None]:
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    connect_args = {"connect_timeout": CONNECT_TIMEOUT_S}
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connect_args)
     try:
         connection = engine.connect()
     except SQLAlchemyError as error:
         raise LedgerUnavailable(f"the ledger cannot be reached ({type(error).__name__})") from error
     with connection:
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": _LOCK_NUMBER}):
-            raise DatabaseOwned
-        yield
+        try:
+            connection.execute(text(f"SET lock_timeout = {SERVER_WAIT_MS}"))
+            connection.execute(select(func.pg_advisory_lock(_LOCK_NUMBER)))
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise LedgerUnavailable from error
+            raise DatabaseOwned from error
+        try:
+            yield
+        finally:
+            # Closing alone would let go a moment later, when the server notices.
+            with suppress(SQLAlchemyError):
+                connection.execute(select(func.pg_advisory_unlock(_LOCK_NUMBER)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
-from worldevents.errors import EventConflict, EventInvalid
+from worldevents.errors import Complaint, EventConflict, EventInvalid
 from worldevents.ledger.append import Writing, instant, microseconds
 from worldevents.ledger.document import event_document, event_from_document
 from worldevents.ledger.schema import event_version, goal, tier, tier_unlock
@@ -43,9 +43,14 @@ def _refuse_foreign_goals(connection: Connection, event: SeasonalEvent) -> None:
     query = select(goal.c.id, goal.c.event_id).where(
         goal.c.id.in_([one.id for one in event.goals]), goal.c.event_id != event.id
     )
-    complaints = tuple(f"goal {goal_id} belongs to event {owner}" for goal_id, owner in connection.execute(query))
+    owners = {row.id: row.event_id for row in connection.execute(query)}
+    complaints = [
+        Complaint(f"{one.id} belongs to event {owners[one.id]}", ("goals", place, "id"))
+        for place, one in enumerate(event.goals)
+        if one.id in owners
+    ]
     if complaints:
-        raise EventInvalid(complaints=complaints, field="goals")
+        raise EventInvalid(*complaints)
 
 
 def _follow(connection: Connection, writing: Writing, declared: CommunityGoal, published_at: datetime) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +64,8 @@ def plan(file: File, *, start: From = None, end: To = None, database: Database =
         changes = await engine.plan(event)
         return next((one.version for one in engine.events() if one.event.id == event.id), 0), changes
 
-    version, changes = (0, catalog.changes(None, event)) if is_absent(database) else on_engine(database, work)
+    with _locating(file):
+        version, changes = (0, catalog.changes(None, event)) if is_absent(database) else on_engine(database, work)
     if as_json:
         output.document({"eventId": event.id, "version": version, "changes": changes})
     else:
@@ -85,7 +88,8 @@ def apply(
 ) -> None:
     """Publish an event file. Applying it again changes nothing."""
     event, name = _read(file, start, end), author_name(author)
-    published = on_engine(database, lambda engine: engine.publish(event, author=name, reason=reason), create=True)
+    with _locating(file):
+        published = on_engine(database, lambda engine: engine.publish(event, author=name, reason=reason), create=True)
     _tell_published(published, as_json=as_json)
 
 
@@ -199,6 +203,18 @@ def _read(file: str, start: date | None = None, end: date | None = None) -> Seas
         return event
     starts_at = event.starts_at if start is None else midnight(start)
     return catalog.with_window(event, starts_at, event.ends_at if end is None else midnight(end))
+
+
+@contextmanager
+def _locating(file: str) -> Iterator[None]:
+    """Complaints about an edit get the lines of the file that makes it."""
+    from worldevents import catalog
+    from worldevents.errors import EventInvalid
+
+    try:
+        yield
+    except EventInvalid as error:
+        raise catalog.located(error, file) from None
 
 
 def _document(
