@@ -8,11 +8,17 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
 from tests.backends import BACKENDS, POSTGRES, Backend
 from tests.servers import PostgresServer
+
+# No test is timed; on CI hypothesis loads a profile of its own that says the same, and repeats itself exactly.
+if "CI" not in os.environ:
+    hypothesis.settings.register_profile("here", deadline=None)
+    hypothesis.settings.load_profile("here")
 
 # The shipped suites assert like tests: a failure shows both sides.
 pytest.register_assert_rewrite("worldevents.testing")
