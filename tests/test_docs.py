@@ -102,3 +102,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     """A relative link names a file that is there."""
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.slow
+def test_the_replay_prints_the_table_of_the_readme(tmp_path: Path) -> None:
+    """The figures of December in the README are those that the command gives."""
+    (table,) = [block for block in blocks("README.md", "") if block.startswith("METRIC")]
+    printed = run([sys.executable, "-m", "worldevents", "replay"], tmp_path)
+
+    assert table.splitlines() == [line.rstrip() for line in printed.splitlines()[-5:]]
