@@ -43,7 +43,9 @@ def test_the_wheel_is_complete(wheel: Path) -> None:
 def test_the_wheel_runs_from_its_archive_alone(wheel: Path, tmp_path: Path) -> None:
     """With nothing of the checkout on the path, the installed package does its main job."""
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    program = "import worldevents, sys; print(worldevents.__file__); from worldevents.__main__ import main; sys.exit(main())"
+    program = (
+        "import worldevents, sys; print(worldevents.__file__); from worldevents.__main__ import main; sys.exit(main())"
+    )
     command = [sys.executable, "-P", "-c", program, "replay", "--from", "2023-12-23", "--to", "2023-12-25"]
     environment = {"PYTHONPATH": str(tmp_path / "site"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

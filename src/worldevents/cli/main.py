@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from worldevents.cli import output
-from worldevents.cli.commands import contributions, events, goals, operate, replay
+from worldevents.cli.commands import contributions, operate, replay
 from worldevents.errors import WorldEventsError
 
 FAILED = 1
@@ -28,11 +28,14 @@ class _Group(TyperGroup):
         return option
 
 
-def application() -> typer.Typer:
-    """Every command under its name."""
+def application(asked: str | None = None) -> typer.Typer:
+    """Every command under its name; of the groups only the one that is asked for has its commands made."""
     app = _group("Community goals for games and fitness apps: every contribution counts exactly once.")
-    app.add_typer(_events(), name="events")
-    app.add_typer(_goals(), name="goals")
+    for name, (text, fill) in GROUPS.items():
+        group = _group(text)
+        if asked == name:
+            fill(group)
+        app.add_typer(group, name=name)
     app.command()(contributions.contribute)
     app.command()(contributions.leaderboard)
     app.command()(replay.replay)
@@ -42,8 +45,9 @@ def application() -> typer.Typer:
     return app
 
 
-def _events() -> typer.Typer:
-    group = _group("Declare seasonal events and change them while they run.")
+def _events(group: typer.Typer) -> None:
+    from worldevents.cli.commands import events
+
     group.command()(events.validate)
     group.command()(events.plan)
     group.command()(events.apply)
@@ -52,14 +56,19 @@ def _events() -> typer.Typer:
     group.command()(events.extend)
     group.command()(events.close)
     group.command()(events.cancel)
-    return group
 
 
-def _goals() -> typer.Typer:
-    group = _group("See what the community goals stand at.")
+def _goals(group: typer.Typer) -> None:
+    from worldevents.cli.commands import goals
+
     group.command("list")(goals.list_goals)
     group.command()(goals.show)
-    return group
+
+
+GROUPS = {
+    "events": ("Declare seasonal events and change them while they run.", _events),
+    "goals": ("See what the community goals stand at.", _goals),
+}
 
 
 def _group(text: str) -> typer.Typer:
@@ -81,7 +90,8 @@ def run(arguments: Sequence[str]) -> int:
         # A terminal that cannot show a name's letters shows marks in their place.
         sys.stdout.reconfigure(errors="replace")
     try:
-        code = application()(list(arguments), prog_name="worldevents", standalone_mode=False)
+        app = application(next(iter(arguments), None))
+        code = app(list(arguments), prog_name="worldevents", standalone_mode=False)
     except WorldEventsError as error:
         output.complain(error, as_json=as_json)
         return FAILED
