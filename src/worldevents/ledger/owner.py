@@ -34,7 +34,8 @@ def owning(url: URL) -> Iterator[None]:
         with _owning_server(url):
             yield
     else:
-        with _owning_file(Path(f"{url.database}.lock")):
+        # Beside the file itself, by whatever link it was found.
+        with _owning_file(Path(f"{os.path.realpath(url.database or '')}.lock")):
             yield
 
 
