@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 import worldevents
+from worldevents import errors
 from worldevents.catalog import read_event
+from worldevents.errors import WorldEventsError
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -95,6 +97,16 @@ def test_the_settings_table_is_complete() -> None:
     for name, field in worldevents.Settings.model_fields.items():
         default = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
         assert f"| `WORLDEVENTS_{name.upper()}` | `{default}` |" in text
+
+
+def test_the_table_of_errors_is_complete() -> None:
+    """Every code stands in docs/errors.md with its default message and whether to try again."""
+    table = (ROOT / "docs" / "errors.md").read_text()
+    every = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, WorldEventsError)]
+    for error in every:
+        row = f"| `{error.code}` | {error().detail} | {'yes' if error.retryable else 'no'} |"
+        assert error is WorldEventsError or row in table.splitlines()
+    assert len(every) - 1 == table.count("\n| `")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -43,7 +43,7 @@ class Batcher:
         """Have these applied in their order, and say what became of each.
 
         Items beyond `batch_max` go in further store calls, in order. Raises Closed during a shutdown, and what the
-        store raises where nothing of a call was applied.
+        store raises where a whole call failed.
         """
         answers: list[Answer] = []
         for start in range(0, len(items), self._batch_max):

@@ -128,7 +128,7 @@ class ConfigurationInvalid(WorldEventsError):
 
 
 class LedgerUnavailable(WorldEventsError):
-    """The ledger cannot be reached or cannot write; nothing of this call was kept."""
+    """The ledger cannot be reached or cannot write; repeating the call finds out whether it was kept."""
 
     code = "ledger_unavailable"
     retryable = True

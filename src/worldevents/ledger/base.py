@@ -5,7 +5,8 @@ Laws, which `worldevents.testing.LedgerLaws` holds every back end to:
 1. An id is kept at most once for a goal and a user, for ever.
 2. A goal's total is the sum of its counted rows, its pending the sum of its held rows; a user's are the same over that
    user's rows. Late rows are in neither.
-3. An append is all or nothing, and what it answers is on disk.
+3. An append is all or nothing, and what it answers is on disk. Where it raises LedgerUnavailable it may have been
+   either; the ids tell.
 4. Positions rise in the order of application, across goals and restarts.
 5. A tier is unlocked once: in the append whose row reached it, or in the publish that lowered its threshold.
    No later row or edit locks it again.

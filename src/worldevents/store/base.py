@@ -58,7 +58,7 @@ class Store(Protocol):
         """Apply a batch in its order, in one atomic step per goal: seen before? open? within limits? then the totals.
 
         A contribution whose answer is a Receipt is as durable as the store's acknowledgement mode says. Raises only
-        where nothing at all was applied (laws 3, 10).
+        where a whole call failed: then none or all of a goal's items were applied, and repeating them tells (law 1).
         """
         ...
 
