@@ -130,7 +130,7 @@ def _exact(value: Decimal, decimals: int, field: str) -> int:
 
 def status_at(window: CommunityGoal | SeasonalEvent, now: datetime) -> GoalStatus:
     """Where a goal or event is in its life: a function of the present and what is declared, of no timer that ran."""
-    if window.cancelled_at is not None and window.cancelled_at <= now:
+    if _is_cancelled(window, now):
         return GoalStatus.CANCELLED
     if now < window.starts_at:
         return GoalStatus.UPCOMING
@@ -140,9 +140,13 @@ def status_at(window: CommunityGoal | SeasonalEvent, now: datetime) -> GoalStatu
     return GoalStatus.GRACE if now - window.ends_at < window.grace else GoalStatus.SETTLED
 
 
+def _is_cancelled(window: CommunityGoal | SeasonalEvent, now: datetime) -> bool:
+    return window.cancelled_at is not None and window.cancelled_at <= now
+
+
 def takes(goal: CommunityGoal, instant: datetime, now: datetime) -> bool:
     """Whether something that happened at `instant` and is told `now` belongs to this goal, counted or late."""
-    return status_at(goal, now) is not GoalStatus.CANCELLED and goal.starts_at <= instant < goal.ends_at
+    return goal.starts_at <= instant < goal.ends_at and not _is_cancelled(goal, now)
 
 
 def judge(goal: CommunityGoal, occurred_at: datetime | None, arrived_at: datetime) -> ContributionStatus:
@@ -159,7 +163,7 @@ def judge(goal: CommunityGoal, occurred_at: datetime | None, arrived_at: datetim
 
 
 def _why_not_open(goal: CommunityGoal, instant: datetime, arrived_at: datetime) -> str:
-    if status_at(goal, arrived_at) is GoalStatus.CANCELLED:
+    if _is_cancelled(goal, arrived_at):
         return f"{goal.id} was cancelled"
     if instant < goal.starts_at:
         return f"{goal.id} starts at {goal.starts_at:%Y-%m-%dT%H:%M:%SZ}"

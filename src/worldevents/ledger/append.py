@@ -23,6 +23,7 @@ from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 _STATUS: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
 _STATUS_NUMBER: Final = {status: number for number, status in enumerate(_STATUS)}
@@ -42,7 +43,7 @@ class Kept:
 
 def microseconds(instant: datetime) -> int:
     """An instant as the tables hold it."""
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    return (instant - EPOCH) // _MICROSECOND
 
 
 def instant(value: int) -> datetime:

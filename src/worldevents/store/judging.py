@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -47,9 +47,9 @@ class Judge:
         self._goals = goals
         self._batch = batch
         self._arrived_at = arrived_at
-        self._totals: Counter[str] = Counter()
-        self._users: Counter[tuple[str, str]] = Counter()
-        self._days: Counter[tuple[str, str, date]] = Counter()
+        self._totals: defaultdict[str, int] = defaultdict(int)
+        self._users: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._days: defaultdict[tuple[str, str, date], int] = defaultdict(int)
         self._kept: set[tuple[str, str, str]] = set()
         self.entries: list[Entry | None] = []
         self.refusals: dict[int, WorldEventsError] = {}
@@ -76,17 +76,19 @@ class Judge:
         return Entry(status, instant, self._arrived_at)
 
     def _count(self, live: LiveGoal, item: GoalContribution, day: date) -> ContributionStatus:
-        goal_id, user_id = item.goal_id, item.user_id
-        today = 0 if live.days is None else live.days[user_id, day] + self._days[goal_id, user_id, day]
+        # Sums of a user are looked at, and kept, only where a limit asks for them.
+        goal_id, user_id, of_user = item.goal_id, item.user_id, live.goal.metric.limits.per_user is not None
         status = rules.judge_amount(
             live.goal,
             item,
             total=live.total + live.pending + self._totals[goal_id],
-            user_today=today,
-            user_total=live.ranking.amount(user_id) + self._users[goal_id, user_id],
+            user_today=0 if live.days is None else live.days[user_id, day] + self._days[goal_id, user_id, day],
+            user_total=live.ranking.amount(user_id) + self._users[goal_id, user_id] if of_user else 0,
         )
         self._totals[goal_id] += item.amount
         if status is ContributionStatus.COUNTED:
-            self._users[goal_id, user_id] += item.amount
-            self._days[goal_id, user_id, day] += item.amount
+            if of_user:
+                self._users[goal_id, user_id] += item.amount
+            if live.days is not None:
+                self._days[goal_id, user_id, day] += item.amount
         return status
