@@ -78,9 +78,9 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._readers, transact)
 
     async def write(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query that may change something: committed when this returns, without any effect when it raises.
+        """Run a query that may change something: committed when this returns, without effect when the query raises.
 
-        A caller that is cancelled meanwhile does not know which of the two it was.
+        After LedgerUnavailable, or a cancellation, it may have been either.
         """
 
         def transact() -> T:
