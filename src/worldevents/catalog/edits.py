@@ -106,18 +106,18 @@ def _goal_rows(event: SeasonalEvent) -> dict[str, Fields]:
 def _goal_row(goal: CommunityGoal) -> Fields:
     metric, limits = goal.metric, goal.metric.limits
     bounds = (limits.per_contribution, limits.per_user_day, limits.per_user)
-    shown = [None if bound is None else f"{metric.decimal(bound):f}" for bound in bounds]
+    shown = [None if bound is None else _shown(metric.decimal(bound)) for bound in bounds]
     return {
         "name": goal.name,
         "description": goal.description,
         "metric": f"{metric.key} in {metric.unit} with {metric.decimals} decimals",
         "limits": f"contribution {shown[0]}, user and day {shown[1]}, user {shown[2]}, {limits.over}",
-        "target": f"{metric.decimal(goal.target):f}",
+        "target": _shown(metric.decimal(goal.target)),
         "hidden": str(goal.hidden),
         "target_may_rise": str(goal.target_may_rise),
         **{
             f"tier {tier.threshold:f} %": (
-                f"{_reward(tier.reward)}, {tier.audience} from {metric.decimal(tier.minimum):f}"
+                f"{_reward(tier.reward)}, {tier.audience} from {_shown(metric.decimal(tier.minimum))}"
             )
             for tier in goal.tiers
         },
@@ -131,7 +131,7 @@ def _challenge_rows(event: SeasonalEvent) -> dict[str, Fields]:
             "name": challenge.name,
             "description": challenge.description,
             "goal": challenge.goal_id,
-            "target": f"{metrics[challenge.goal_id].decimal(challenge.target):f}",
+            "target": _shown(metrics[challenge.goal_id].decimal(challenge.target)),
             "reward": _reward(challenge.reward),
         }
         for challenge in event.challenges
