@@ -127,7 +127,10 @@ class Engine:
         )
 
     async def record(self, action: actions.Action) -> Recorded:
-        """Feed a game action to every goal of its metrics that takes its instant; raises as `actions.parts` does."""
+        """Feed a game action to every goal of its metrics that takes its instant.
+
+        Raises what `actions.parts` raises, and OccurredAtFuture.
+        """
         (recorded,) = await self.record_many([action])
         if isinstance(recorded, WorldEventsError):
             raise recorded
@@ -157,6 +160,7 @@ class Engine:
     def _offers(self, action: actions.Action, now: datetime) -> list[Offer]:
         parts = actions.parts(action)
         instant = action.occurred_at or now
+        rules.check_not_future(instant, now)
         open_goals = [
             goal
             for version in self._store.events.values()

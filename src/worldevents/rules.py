@@ -149,14 +149,19 @@ def takes(goal: CommunityGoal, instant: datetime, now: datetime) -> bool:
     return goal.starts_at <= instant < goal.ends_at and not _is_cancelled(goal, now)
 
 
+def check_not_future(instant: datetime, now: datetime) -> None:
+    """OccurredAtFuture where this is further ahead than a caller's clock may be."""
+    if instant - now > FUTURE_TOLERANCE:
+        raise OccurredAtFuture(field="occurredAt")
+
+
 def judge(goal: CommunityGoal, occurred_at: datetime | None, arrived_at: datetime) -> ContributionStatus:
     """COUNTED or LATE; raises OccurredAtFuture or GoalNotOpen.
 
     An instant in [starts_at, ends_at) counts if it arrives before ends_at + grace; after that it is late.
     """
     instant = arrived_at if occurred_at is None else occurred_at
-    if instant - arrived_at > FUTURE_TOLERANCE:
-        raise OccurredAtFuture(field="occurredAt")
+    check_not_future(instant, arrived_at)
     if not takes(goal, instant, arrived_at):
         raise GoalNotOpen(_why_not_open(goal, instant, arrived_at))
     return ContributionStatus.COUNTED if arrived_at - goal.ends_at < goal.grace else ContributionStatus.LATE

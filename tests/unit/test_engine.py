@@ -1,5 +1,7 @@
 """The verbs of the system as a host calls them, over a real store."""
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -136,6 +138,31 @@ async def test_many_actions_are_answered_one_by_one(engine: Engine) -> None:
     assert told[2:4] == [Recorded(), Recorded()]
     assert isinstance(told[4], Recorded)
     assert [problem.error.code for problem in told[4].problems] == ["contribution_conflict"]
+
+
+@pytest.mark.parametrize("of", [Activity(user_id="ann"), Boss(id="b1", user_id="ann")], ids=["activity", "boss"])
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=3_000)])
+async def test_an_action_from_the_future_is_refused(
+    engine: Engine, tmp_path: Path, of: Activity | Boss, ahead: timedelta
+) -> None:
+    """Whether or not a goal would take its instant: it is an error, and leaves no mark on a day to come."""
+    with pytest.raises(errors.OccurredAtFuture):
+        await engine.record(replace(of, occurred_at=DURING + ahead))
+    assert days_of_activity(tmp_path) == []
+
+
+async def test_who_was_there_without_contributing_is_remembered(engine: Engine, tmp_path: Path) -> None:
+    """A sign of activity, and an action that no goal takes, mark the user's UTC day, once."""
+    earlier = STARTS_AT - timedelta(days=1)
+    for _ in range(2):
+        await engine.record_many([Activity(user_id="bob"), Boss(id="b1", user_id="ann", occurred_at=earlier)])
+    assert days_of_activity(tmp_path) == [("ann", str(earlier.date())), ("bob", str(DURING.date()))]
+
+
+def days_of_activity(folder: Path) -> list[tuple[str, str]]:
+    """What the ledger remembers of who was there, by user."""
+    with contextlib.closing(sqlite3.connect(folder / "ledger.db")) as connection:
+        return connection.execute("SELECT user_id, day FROM activity ORDER BY user_id").fetchall()
 
 
 async def test_goals_are_listed_by_status(engine: Engine, clock: ManualClock) -> None:
