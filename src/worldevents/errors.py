@@ -79,6 +79,64 @@ class ContributionConflict(WorldEventsError):
     code = "contribution_conflict"
 
 
+# Who asks, and by which door.
+
+
+class Unauthorized(WorldEventsError):
+    """This needs a key or a user's token that is valid."""
+
+    code = "unauthorized"
+
+
+class Forbidden(WorldEventsError):
+    """This key or token does not give that right."""
+
+    code = "forbidden"
+
+
+class TooLarge(WorldEventsError):
+    """The body is larger than this route takes."""
+
+    code = "too_large"
+
+
+class UnsupportedMediaType(WorldEventsError):
+    """The body's content type is not one that this route takes."""
+
+    code = "unsupported_media_type"
+
+
+class UnknownRoute(WorldEventsError):
+    """There is nothing at this address."""
+
+    code = "unknown_route"
+
+
+class MethodNotAllowed(WorldEventsError):
+    """This address does not know that method."""
+
+    code = "method_not_allowed"
+
+
+class UnknownKey(WorldEventsError):
+    """No key has this id."""
+
+    code = "unknown_key"
+
+
+class ServerUnreachable(WorldEventsError):
+    """The server does not answer; repeating the call finds out whether it was kept."""
+
+    code = "server_unreachable"
+    retryable = True
+
+
+class Internal(WorldEventsError):
+    """Something went wrong in the server; its log says what."""
+
+    code = "internal"
+
+
 # What an operator declared.
 
 
