@@ -57,6 +57,24 @@ class ContributionStatus(StrEnum):
     LATE = "late"
 
 
+class Right(StrEnum):
+    """What a caller may do."""
+
+    READ = "read"
+    CONTRIBUTE = "contribute"
+    OPERATE = "operate"
+    """Declare and change events, correct, hold, ban: all that live-ops does."""
+
+
+class KeyKind(StrEnum):
+    """Where a key is kept."""
+
+    SECRET = "secret"  # noqa: S105 - the word itself
+    """On a server, where nobody else reads it."""
+    PUBLIC = "public"
+    """In a page, where everybody does: it only reads."""
+
+
 # What is declared.
 
 
@@ -125,6 +143,8 @@ class CommunityGoal:
     hidden: bool = False
     """Counted, but not listed among the goals that players are shown."""
     target_may_rise: bool = False
+    players_contribute: bool = False
+    """Whether players contribute to it themselves, with a token of their own, beside the servers that hold a key."""
     cancelled_at: datetime | None = None
 
 
@@ -280,3 +300,25 @@ class ChallengeProgress:
     metric: Metric
     amount: int
     completed: bool
+
+
+# Who may ask.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """A key as it is kept: what it may do, and its digest. Its text is shown when it is made and never again."""
+
+    id: str
+    """Short and public; names the key in lists and when it is revoked."""
+    name: str
+    kind: KeyKind
+    rights: frozenset[Right]
+    goals: frozenset[str] = frozenset()
+    """The goals that it is for; empty is all."""
+    digest: bytes = field(repr=False)
+    """SHA-256 of the whole text."""
+    hint: str
+    """The text's beginning and last four letters, for lists and logs."""
+    created_at: datetime
+    revoked_at: datetime | None = None

@@ -90,6 +90,7 @@ def goals(draw: st.DrawFn, event: SeasonalEvent, goal_id: str) -> CommunityGoal:
         tiers=tuple(tiers),
         hidden=draw(st.booleans()),
         target_may_rise=draw(st.booleans()),
+        players_contribute=draw(st.booleans()),
         cancelled_at=event.cancelled_at,
     )
 

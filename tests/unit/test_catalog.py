@@ -86,12 +86,19 @@ def test_every_example_is_valid(path: Path) -> None:
 # Defaults and spellings.
 
 
+def test_players_contribute_where_a_goal_says_so() -> None:
+    """Whether players send their own contributions is declared goal by goal."""
+    (goal,) = read_event(f"{SMALL}players_contribute = true").goals
+    assert goal.players_contribute is True
+
+
 def test_what_is_not_said_has_its_default() -> None:
     """A day's grace, no description, no tiers, shown, the metric's own limits."""
     event = read_event(SMALL)
     (goal,) = event.goals
     assert (event.grace, event.description, event.challenges) == (timedelta(hours=24), "", ())
     assert (goal.tiers, goal.hidden, goal.target_may_rise, goal.description) == ((), False, False, "")
+    assert goal.players_contribute is False
     assert goal.metric.limits == Limits(per_contribution=100_000_000, over=OverLimit.HOLD)
 
 

@@ -151,6 +151,7 @@ BROKEN = [
     ("line 21: goals[0].target", "40_000", "2027-01-01"),
     ("line 22: goals[0].hidden", "target = 40_000", "target = 40_000\nhidden = 1"),
     ("line 22: goals[0].target_may_rise", "target = 40_000", 'target = 40_000\ntarget_may_rise = "yes"'),
+    ("line 22: goals[0].players_contribute", "target = 40_000", "target = 40_000\nplayers_contribute = 1"),
     ("line 29: goals[1].id", 'name = "Hero" }\n', f'name = "Hero" }}{SECOND_GOAL.replace("second", "world")}'),
     ("line 29: goals[1].id", 'name = "Hero" }\n', f'name = "Hero" }}{SECOND_GOAL.replace("second", "Second")}'),
     # Tiers.

@@ -50,4 +50,6 @@ def test_documents_of_old_stay_readable() -> None:
     assert (event.goals[0].target, event.goals[0].metric.decimals) == (10_000_000_000, 3)
     assert (tier.threshold, tier.threshold_value, tier.minimum) == (Decimal("33.33"), 3_333_000_000, 5)
     assert tier.reward.fields == {"multiplier": Decimal("1.5"), "minutes": 60, "scope": "world"}
-    assert event_document(event) == json.loads(OLD)
+    expected = json.loads(OLD)
+    expected["goals"][0]["playersContribute"] = False
+    assert expected == event_document(event)

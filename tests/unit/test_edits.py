@@ -95,6 +95,7 @@ LIMITS = "contribution 100000, user and day None, user None, hold"
         ("~ goal lift-the-frost target: 10000000 -> 9000000.5", with_goal(replace(FROST, target=9_000_000_500))),
         ("~ goal lift-the-frost hidden: False -> True", with_goal(replace(FROST, hidden=True))),
         ("~ goal lift-the-frost target_may_rise: False -> True", with_goal(replace(FROST, target_may_rise=True))),
+        ("~ goal lift-the-frost players_contribute: False -> True", with_goal(replace(FROST, players_contribute=True))),
         (
             "~ goal lift-the-frost metric: totalVolume in kg with 3 decimals -> totalVolume in t with 3 decimals",
             with_goal(replace(FROST, metric=replace(METRIC, unit="t"))),

@@ -115,6 +115,7 @@ def _goal_row(goal: CommunityGoal) -> Fields:
         "target": _shown(metric.decimal(goal.target)),
         "hidden": str(goal.hidden),
         "target_may_rise": str(goal.target_may_rise),
+        "players_contribute": str(goal.players_contribute),
         **{
             f"tier {tier.threshold:f} %": (
                 f"{_reward(tier.reward)}, {tier.audience} from {_shown(metric.decimal(tier.minimum))}"

@@ -99,6 +99,7 @@ class GoalForm(Form):
     target: Number
     hidden: bool = False
     target_may_rise: bool = False
+    players_contribute: bool = False
     tiers: Annotated[list[TierForm], Field(max_length=100)] = []
 
 

@@ -256,6 +256,7 @@ class _Reader:
             tiers=tuple(sorted(tiers, key=lambda tier: tier.threshold)),
             hidden=form.hidden,
             target_may_rise=form.target_may_rise,
+            players_contribute=form.players_contribute,
             **window,
         )
 

@@ -70,6 +70,7 @@ def _goal_document(value: CommunityGoal) -> Json:
         "target": value.target,
         "hidden": value.hidden,
         "targetMayRise": value.target_may_rise,
+        "playersContribute": value.players_contribute,
         "tiers": [
             {
                 "threshold": f"{tier.threshold:f}",
@@ -139,6 +140,8 @@ def _goal_from(document: Json, event_id: str, window: Json) -> CommunityGoal:
         target=document["target"],
         hidden=document["hidden"],
         target_may_rise=document["targetMayRise"],
+        # Documents of the first version do not say it.
+        players_contribute=document.get("playersContribute", False),
         tiers=tuple(
             GoalTier(
                 threshold=Decimal(tier["threshold"]),
