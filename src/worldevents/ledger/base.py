@@ -13,6 +13,8 @@ Laws, which `worldevents.testing.LedgerLaws` holds every back end to:
 6. An event's versions are kept, each with author, time and reason; a publish based on another version than the latest
    is refused and changes nothing.
 7. `seq` of a goal rises with every append and publish that can be seen in it.
+8. A key is kept for ever, by its digest and not its text. It is revoked once: the first instant stays. Keys are
+   written and seen beside the process that owns the database.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from worldevents.model import ContributionStatus, EventVersion, GoalContribution, SeasonalEvent, TierUnlock
+from worldevents.model import AccessKey, ContributionStatus, EventVersion, GoalContribution, SeasonalEvent, TierUnlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +152,16 @@ class Ledger(Protocol):
 
     async def audit(self) -> list[GoalAudit]:
         """Count every goal again from its rows (law 2)."""
+        ...
+
+    async def keys(self) -> list[AccessKey]:
+        """Every key that was ever made, revoked ones too, oldest first."""
+        ...
+
+    async def add_key(self, key: AccessKey) -> None:
+        """Keep a new key (law 8). Adding it again changes nothing; BodyInvalid where its id is another key's."""
+        ...
+
+    async def revoke_key(self, key_id: str, at: datetime) -> AccessKey:
+        """Revoke a key, now or long ago (law 8), and say what it is. Raises UnknownKey."""
         ...

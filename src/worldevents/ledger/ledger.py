@@ -7,13 +7,13 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from worldevents.ledger import publish, reads
+from worldevents.ledger import keys, publish, reads
 from worldevents.ledger.append import Writing
 from worldevents.ledger.base import Appended, Decide, GoalAudit, GoalTotals, UserTotals
 from worldevents.ledger.database import Database
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements
-from worldevents.model import EventVersion, GoalContribution, SeasonalEvent, TierUnlock
+from worldevents.model import AccessKey, EventVersion, GoalContribution, SeasonalEvent, TierUnlock
 
 
 class SqlLedger:
@@ -76,3 +76,12 @@ class SqlLedger:
 
     async def audit(self) -> list[GoalAudit]:
         return await self._database.read(reads.audit)
+
+    async def keys(self) -> list[AccessKey]:
+        return await self._database.read(keys.keys)
+
+    async def add_key(self, key: AccessKey) -> None:
+        await self._database.write(keys.add_key, key)
+
+    async def revoke_key(self, key_id: str, at: datetime) -> AccessKey:
+        return await self._database.write(keys.revoke_key, key_id, at)

@@ -124,3 +124,18 @@ activity = Table(
     Column("user_id", Text, primary_key=True),
     sqlite_with_rowid=False,
 )
+
+# Who may ask: a row for every key that was ever made. `rights` and `goals` are JSON lists; no goals are all goals.
+access_key = Table(
+    "access_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("rights", Text, nullable=False),
+    Column("goals", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("hint", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger, nullable=True),
+)

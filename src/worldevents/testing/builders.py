@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,14 +11,17 @@ from typing import Final
 
 from worldevents import catalog, rules
 from worldevents.model import (
+    AccessKey,
     CommunityGoal,
     GoalContribution,
     GoalTier,
+    KeyKind,
     Limits,
     Metric,
     Nature,
     PersonalChallenge,
     Reward,
+    Right,
     SeasonalEvent,
 )
 
@@ -107,4 +111,24 @@ def a_contribution(
         amount=amount,
         occurred_at=occurred_at,
         display_name=display_name,
+    )
+
+
+def a_key(
+    key_id: str = "k1",
+    *,
+    kind: KeyKind = KeyKind.SECRET,
+    rights: Iterable[Right] = (Right.READ, Right.CONTRIBUTE),
+    goals: Iterable[str] = (),
+) -> AccessKey:
+    """A key as a ledger keeps it; its text is `we_test_` and its id."""
+    return AccessKey(
+        id=key_id,
+        name=f"key {key_id}",
+        kind=kind,
+        rights=frozenset(rights),
+        goals=frozenset(goals),
+        digest=hashlib.sha256(f"we_test_{key_id}".encode()).digest(),
+        hint=f"we_test_…{key_id}",
+        created_at=DURING,
     )
