@@ -23,6 +23,7 @@ from worldevents.model import (
     PersonalChallenge,
     Receipt,
     Reward,
+    TierUnlock,
 )
 
 Json = dict[str, Any]
@@ -178,4 +179,60 @@ def _challenge(challenge: PersonalChallenge, metric: Metric, done: ChallengeProg
         "targetValue": number(challenge.target, metric),
         "reward": reward(challenge.reward),
         **own,
+    }
+
+
+def update(state: GoalState, now: datetime, *, snapshot: bool) -> Json:
+    """A goal's whole state as it is told live, flat; `snapshot` says that it is told for a start, not for a change."""
+    declared, metric = state.goal, state.goal.metric
+    return {
+        "goalId": declared.id,
+        "eventId": declared.event_id,
+        "name": declared.name,
+        "metric": metric.key,
+        "newValue": number(state.total, metric),
+        "targetValue": number(declared.target, metric),
+        "percent": _plain(rules.percent(state.total, declared.target)),
+        "nextTier": _next_tier(state),
+        "tiersUnlocked": [_plain(tier.threshold) for tier in declared.tiers if state.unlock_of(tier) is not None],
+        "contributors": state.participants,
+        "startsAt": instant(declared.starts_at),
+        "endsAt": instant(declared.ends_at),
+        "status": rules.status_at(declared, now).value,
+        "serverTime": instant(now),
+        "epoch": state.epoch,
+        "seq": state.seq,
+        "snapshot": snapshot,
+    }
+
+
+def _next_tier(state: GoalState) -> Json | None:
+    """The nearest tier that is still locked: its place among the goal's tiers, and how much is missing."""
+    locked = [
+        (tier.threshold_value, index, tier)
+        for index, tier in enumerate(state.goal.tiers)
+        if state.unlock_of(tier) is None
+    ]
+    if not locked:
+        return None
+    value, index, tier = min(locked, key=lambda one: one[:2])
+    remaining = number(max(0, value - state.total), state.goal.metric)
+    return {"index": index, "threshold": _plain(tier.threshold), "remaining": remaining}
+
+
+def tier_unlocked(state: GoalState, unlock: TierUnlock) -> Json:
+    """The fact that a tier was reached, as it is told live. `state` is one that has the unlock's tier."""
+    declared, metric = state.goal, state.goal.metric
+    index, tier = next((at, tier) for at, tier in enumerate(declared.tiers) if tier.threshold == unlock.threshold)
+    return {
+        "goalId": declared.id,
+        "eventId": declared.event_id,
+        "name": declared.name,
+        "index": index,
+        "threshold": _plain(tier.threshold),
+        "thresholdValue": number(tier.threshold_value, metric),
+        "reward": reward(tier.reward),
+        "unlockedAt": instant(unlock.unlocked_at),
+        "epoch": state.epoch,
+        "seq": state.seq,
     }

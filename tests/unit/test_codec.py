@@ -100,6 +100,59 @@ def test_a_tier_tells_its_threshold_its_reward_and_when_it_unlocked() -> None:
     assert last["reward"]["pieces"] == ["Helm", "Cuirass", "Gauntlets", "Greaves"]
 
 
+def test_a_live_update_is_the_whole_state_in_one_flat_object() -> None:
+    """What a change tells, field by field: nothing has to be known from before."""
+    assert codec.update(a_state(), NOW, snapshot=False) == {
+        "goalId": "lift-the-frost",
+        "eventId": "winter-2026",
+        "name": "Lift the Frost",
+        "metric": "totalVolume",
+        "newValue": 2_500_000.123,
+        "targetValue": 10_000_000,
+        "percent": 25.0,
+        "nextTier": {"index": 1, "threshold": 50, "remaining": 2_499_999.877},
+        "tiersUnlocked": [25],
+        "contributors": 17,
+        "startsAt": "2026-12-01T00:00:00Z",
+        "endsAt": "2027-01-01T00:00:00Z",
+        "status": "active",
+        "serverTime": "2026-12-10T18:30:00Z",
+        "epoch": "1-a",
+        "seq": 42,
+        "snapshot": False,
+    }
+    assert codec.update(a_state(), NOW, snapshot=True)["snapshot"] is True
+
+
+def test_the_next_tier_is_the_nearest_locked_one() -> None:
+    """A tier that the total has reached but the ledger not yet unlocked lacks nothing; past the last there is none."""
+    unlocked = tuple(
+        TierUnlock(goal_id=FROST.id, threshold=tier.threshold, unlocked_at=UNLOCKED, position=None)
+        for tier in FROST.tiers
+    )
+    reached = replace(a_state(total=5_000_000_000), unlocks=unlocked[:1])
+    assert codec.update(reached, NOW, snapshot=False)["nextTier"] == {"index": 1, "threshold": 50, "remaining": 0}
+    done = codec.update(replace(reached, unlocks=unlocked), NOW, snapshot=False)
+    assert (done["nextTier"], done["tiersUnlocked"]) == (None, [25, 50, 100])
+
+
+def test_an_unlocked_tier_is_told_with_its_place_and_reward() -> None:
+    """What a reached tier tells, field by field."""
+    state = a_state()
+    assert codec.tier_unlocked(state, state.unlocks[0]) == {
+        "goalId": "lift-the-frost",
+        "eventId": "winter-2026",
+        "name": "Lift the Frost",
+        "index": 0,
+        "threshold": 25,
+        "thresholdValue": 2_500_000,
+        "reward": {"kind": "crate", "name": "Snow Crate", "quantity": 1},
+        "unlockedAt": "2026-12-09T07:00:00.120Z",
+        "epoch": "1-a",
+        "seq": 42,
+    }
+
+
 def test_a_receipt_has_exactly_the_fields_of_the_contract() -> None:
     """The Receipt of the contract, field by field."""
     assert codec.receipt(a_receipt()) == {
