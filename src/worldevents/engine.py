@@ -189,6 +189,10 @@ class Engine:
             if not goal.hidden and status in (None, rules.status_at(goal, now))
         ]
 
+    def goal(self, goal_id: str) -> CommunityGoal:
+        """A published goal as it is declared. Raises UnknownGoal."""
+        return self._store.goal(goal_id)
+
     async def progress(self, goal_id: str, user_id: str | None = None) -> GoalProgress:
         """What a goal stands at and one user's share of it. Raises UnknownGoal, IdInvalid."""
         return await self._store.progress(goal_id, None if user_id is None else rules.check_id(user_id, "userId"))

@@ -28,6 +28,34 @@ class Settings(BaseSettings):
     waiting_max: int = Field(default=100_000, ge=1)
     """The most contributions that wait for the store at once; further callers wait for room."""
 
+    items_max: int = Field(default=1_000, ge=1, le=10_000)
+    """The most items in one batch over HTTP."""
+
+    lines_max: int = Field(default=100_000, ge=1)
+    """The most lines in one stream of contributions over HTTP."""
+
+    body_max: int = Field(default=65_536, ge=1_024)
+    """The largest body of a single contribution, and the longest line of a stream, in bytes."""
+
+    batch_body_max: int = Field(default=1_048_576, ge=1_024)
+    """The largest body of a batch, in bytes."""
+
+    stream_body_max: int = Field(default=33_554_432, ge=1_024)
+    """The largest stream of lines, in bytes."""
+
+    event_body_max: int = Field(default=65_536, ge=1_024)
+    """The largest event file over HTTP, in bytes."""
+
+    origins: str = ""
+    """Where pages that may call this server come from, separated by commas; pages of this machine may."""
+
+    page_key: str = Field(default="", repr=False)
+    """The public key that the page at `/` hands to browsers, once there are keys; without it the page asks for one."""
+
+    def allowed_origins(self) -> tuple[str, ...]:
+        """Each of `origins`."""
+        return tuple(one.strip().rstrip("/") for one in self.origins.split(",") if one.strip())
+
     @classmethod
     def load(cls, **values: Any) -> Self:
         """The settings from the environment under these values; ConfigurationInvalid names the first bad one."""

@@ -6,6 +6,7 @@ Every runtime has a registry of its own; nothing is registered in the process as
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 _SIZES = (1, 4, 16, 64, 256, 1024)
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -37,5 +38,24 @@ class Telemetry:
         self.waiting = Gauge(
             "worldevents_waiting",
             "Contributions that wait for the next call to the store.",
+            registry=registry,
+        )
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Everything as Prometheus reads it, and the content type of that."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+        self.subscribers = Gauge(
+            "worldevents_subscribers",
+            "Watchers of live updates.",
+            registry=registry,
+        )
+        self.delivered = Counter(
+            "worldevents_delivered",
+            "Live messages put before watchers: each message once for each of them.",
+            registry=registry,
+        )
+        self.stalled = Counter(
+            "worldevents_stalled",
+            "Watchers that were ended because they did not read.",
             registry=registry,
         )

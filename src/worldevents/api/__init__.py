@@ -1,0 +1,1 @@
+"""The HTTP door: decodes, asks who it is, calls a verb, answers."""

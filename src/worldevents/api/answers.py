@@ -1,0 +1,57 @@
+"""Answers over bare ASGI: JSON documents and problems, without a framework between a contribution and its receipt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+from worldevents import problems
+from worldevents.errors import MethodNotAllowed, Unauthorized, WorldEventsError
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+PROBLEM: Final = "application/problem+json"
+_JSON_TYPE: Final = (b"content-type", b"application/json")
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def encode(document: object) -> bytes:
+    """A document as the bytes of its JSON."""
+    return _ENCODER.encode(document).encode()
+
+
+async def send_json(send: Send, status: int, document: object, headers: RawHeaders = ()) -> None:
+    """Answer with one JSON document."""
+    await _send(send, status, encode(document), [_JSON_TYPE, *headers])
+
+
+async def send_problem(send: Send, error: WorldEventsError) -> None:
+    """Answer that something went wrong."""
+    headers = [(b"content-type", PROBLEM.encode())]
+    headers += [(name.encode(), value.encode()) for name, value in problem_headers(error).items()]
+    await _send(send, problems.status(error), encode(problems.problem(error)), headers)
+
+
+def problem_headers(error: WorldEventsError) -> Mapping[str, str]:
+    """The headers that a problem's status asks for."""
+    status = problems.status(error)
+    told = {"cache-control": "no-store"}
+    if isinstance(error, Unauthorized):
+        told["www-authenticate"] = "Bearer"
+    elif isinstance(error, MethodNotAllowed) and error.field is not None:
+        told["allow"] = error.field
+    elif status == 503:  # noqa: PLR2004 - Service Unavailable
+        told["retry-after"] = str(problems.RETRY_AFTER_S)
+    elif status == 413:  # noqa: PLR2004 - Content Too Large
+        # The rest of the body is not read: the connection cannot carry another request.
+        told["connection"] = "close"
+    return told
+
+
+async def _send(send: Send, status: int, body: bytes, headers: RawHeaders) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,115 @@
+"""The application: every route on one runtime, behind one front."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+import worldevents
+from worldevents import problems
+from worldevents.api import events, goals, operators, pages, stream, system
+from worldevents.api.answers import PROBLEM, encode, problem_headers
+from worldevents.api.contributions import ContributionRoutes
+from worldevents.api.front import App, Front
+from worldevents.api.gate import Gate
+from worldevents.api.openapi import openapi
+from worldevents.errors import BodyInvalid, Closed, Internal, MethodNotAllowed, UnknownRoute, WorldEventsError
+from worldevents.runtime import Runtime
+
+_LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
+_DESCRIPTION = """\
+Real-time community goals: every contribution counts exactly once. A contribution carries an id that its caller chooses;
+sent again, it is answered, not counted."""
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(runtime: Runtime) -> App:
+    """An ASGI application on an open runtime; who opened the runtime closes it, after the last request."""
+    app = _framework(runtime)
+    gate = Gate(runtime.access)
+    app.state.gate = gate
+    front = Front(app, gate, ContributionRoutes(runtime.engine, runtime.settings))
+    return CORSMiddleware(
+        front,
+        allow_origins=runtime.settings.allowed_origins(),
+        allow_origin_regex=_LOOPBACK_ORIGIN,
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "prefer"],
+        expose_headers=["etag", "retry-after"],
+    )
+
+
+def _framework(runtime: Runtime) -> FastAPI:
+    app = FastAPI(
+        title="worldevents",
+        version=worldevents.__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+
+    async def ready() -> None:
+        if runtime.hub.closed:
+            raise Closed
+        await runtime.ledger.totals()
+
+    engine = runtime.engine
+    app.include_router(goals.routes(engine))
+    app.include_router(events.routes(engine))
+    app.include_router(operators.routes(engine, runtime.settings))
+    app.include_router(stream.routes(engine, runtime.hub))
+    app.include_router(system.routes(runtime.telemetry, version=worldevents.__version__, ready=ready))
+    pages.add(app, engine, runtime.settings)
+    app.add_exception_handler(WorldEventsError, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_form)
+    app.add_exception_handler(HTTPException, _refuse_route)
+    app.add_exception_handler(Exception, _fail)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign] # the framework's own way
+    return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        app.openapi_schema = openapi(app)
+    return app.openapi_schema
+
+
+def _problem(error: WorldEventsError) -> Response:
+    body = encode(problems.problem(error))
+    return Response(body, problems.status(error), problem_headers(error), media_type=PROBLEM)
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, WorldEventsError)  # noqa: S101 - registered for no other
+    return _problem(error)
+
+
+async def _refuse_form(_: Request, error: Exception) -> Response:
+    """A parameter of another type; what it was is not said back."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for no other
+    first = error.errors()[0]
+    return _problem(BodyInvalid(f"this cannot be read: {first['msg'].lower()}", field=str(first["loc"][-1])))
+
+
+async def _refuse_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for no other
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "GET")
+        return _problem(MethodNotAllowed(f"{request.method} is not known here", field=allowed))
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return _problem(UnknownRoute())
+    return _problem(BodyInvalid("the request cannot be read", field=problems.WHOLE_BODY))
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _problem(Internal())

@@ -1,0 +1,167 @@
+"""The routes that take contributions and actions: bare ASGI callables, because most of all requests end here.
+
+Each reads the body within its limit, decodes strictly, calls one verb of the engine and answers. What is wrong with one
+item of a batch is said in that item's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Final
+
+from worldevents import codec, documents
+from worldevents.actions import Action
+from worldevents.api import bodies
+from worldevents.api.answers import Send, encode, send_json
+from worldevents.api.bodies import Headers, Receive
+from worldevents.auth import Caller
+from worldevents.engine import Engine, Offer
+from worldevents.errors import Forbidden, IdInvalid, TooLarge, WorldEventsError
+from worldevents.settings import Settings
+
+LINES_PER_CALL: Final = 1_000
+"""Lines of one stream that go to the engine together."""
+_NDJSON_HEADERS: Final = [(b"content-type", bodies.NDJSON.encode()), (b"x-accel-buffering", b"no")]
+
+
+class ContributionRoutes:
+    """`POST` of one contribution, of many, and of actions."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    async def one(self, goal_id: str, caller: Caller, headers: Headers, receive: Receive, send: Send) -> None:
+        """One contribution to one goal -> 201 Receipt; a repeat 200; held or late 202."""
+        bodies.media_type(headers, bodies.JSON)
+        item = bodies.decode_object(await bodies.read(headers, receive, self._settings.body_max))
+        _take_id_from(headers, item)
+        offer = documents.offer(item, goal_id=goal_id)
+        self._check(caller, offer)
+        (answer,) = await self._engine.contribute_many([offer])
+        if isinstance(answer, WorldEventsError):
+            raise answer
+        await send_json(send, documents.receipt_status(answer), codec.receipt(answer))
+
+    async def many(self, caller: Caller, headers: Headers, receive: Receive, send: Send) -> None:
+        """Contributions to any goals, as one JSON document or as lines."""
+        if bodies.media_type(headers, bodies.JSON, bodies.NDJSON) == bodies.NDJSON:
+            await self._stream(caller, headers, receive, send)
+            return
+        body = await bodies.read(headers, receive, self._settings.batch_body_max)
+        items = bodies.items(body, self._settings.items_max)
+        answers = await documents.contribute_many(self._engine, items, partial(self._offer, caller))
+        await send_json(send, 200, {"results": [documents.result(one) for one in answers]})
+
+    async def actions(self, caller: Caller, headers: Headers, receive: Receive, send: Send) -> None:
+        """Game actions, each to every open goal that it feeds."""
+        bodies.media_type(headers, bodies.JSON)
+        body = await bodies.read(headers, receive, self._settings.batch_body_max)
+        items = bodies.items(body, self._settings.items_max)
+        told = await documents.record_many(self._engine, items, partial(_action, caller))
+        await send_json(send, 200, {"results": [documents.recorded(one) for one in told]})
+
+    def _offer(self, caller: Caller, item: object) -> Offer:
+        offer = documents.offer(item)
+        self._check(caller, offer)
+        return offer
+
+    def _check(self, caller: Caller, offer: Offer) -> None:
+        """What this caller may not say or do is refused. Raises Forbidden, UnknownGoal."""
+        if caller.is_unbounded:
+            return
+        caller.require_contribute(self._engine.goal(offer.goal_id))
+        caller.check_user(offer.user_id)
+        if offer.occurred_at is not None and not caller.trusted:
+            raise Forbidden("only a trusted caller says when something happened", field="occurredAt")
+
+    # Lines.
+
+    async def _stream(self, caller: Caller, headers: Headers, receive: Receive, send: Send) -> None:
+        settings = self._settings
+        bodies.check_length(headers, settings.stream_body_max)
+        found = bodies.lines(receive, limit=settings.stream_body_max, longest=settings.body_max)
+        answers = _Answers(send)
+        async with aclosing(found), asyncio.TaskGroup() as tasks:
+            tasks.create_task(answers.run())
+            try:
+                async for lines in found:
+                    # More lines than are taken: the first of those says so, and is the last to be answered.
+                    room = settings.lines_max - answers.lines
+                    for start in range(0, min(len(lines), room), LINES_PER_CALL):
+                        answers.put(await self._act(caller, lines[start : min(start + LINES_PER_CALL, room)]))
+                    if len(lines) > room:
+                        raise TooLarge(f"at most {settings.lines_max:,} lines in one call", field="body")
+            except WorldEventsError as error:
+                answers.fail(error)
+            finally:
+                answers.end()
+        if answers.failure is not None:
+            raise answers.failure
+
+    async def _act(self, caller: Caller, lines: Sequence[bytes]) -> list[dict[str, Any]]:
+        def read(line: object) -> Offer:
+            assert isinstance(line, bytes)  # noqa: S101 - of our own making
+            return self._offer(caller, bodies.decode_object(line))
+
+        return [documents.result(one) for one in await documents.contribute_many(self._engine, lines, read)]
+
+
+class _Answers:
+    """The result lines of a stream, on their way out while its lines still come in.
+
+    A client that reads nothing before it has sent everything must not be waited for: what it has not read yet is kept.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._ready: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.lines = 0
+        self.failure: WorldEventsError | None = None
+        """What went wrong before any line was answered: then there is no 200 to be taken back."""
+
+    def put(self, results: Sequence[dict[str, Any]]) -> None:
+        self.lines += len(results)
+        self._ready.put_nowait(b"".join(encode(one) + b"\n" for one in results))
+
+    def fail(self, error: WorldEventsError) -> None:
+        if self.lines:
+            self.put([documents.refusal(error)])
+        else:
+            self.failure = error
+
+    def end(self) -> None:
+        self._ready.put_nowait(None)
+
+    async def run(self) -> None:
+        started = False
+        while (chunk := await self._ready.get()) is not None:
+            if not started:
+                await self._send({"type": "http.response.start", "status": 200, "headers": _NDJSON_HEADERS})
+                started = True
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if started:
+            await self._send({"type": "http.response.body", "body": b""})
+
+
+def _action(caller: Caller, item: object) -> Action:
+    action = documents.action(item)
+    if not caller.is_unbounded:
+        caller.require_actions()
+        if action.occurred_at is not None and not caller.trusted:
+            raise Forbidden("only a trusted caller says when something happened", field="occurredAt")
+    return action
+
+
+def _take_id_from(headers: Headers, item: dict[str, Any]) -> None:
+    """`Idempotency-Key` stands for the contribution's id; it may be quoted, as structured fields are."""
+    told = headers.get(b"idempotency-key")
+    if told is None:
+        return
+    text = told.decode("latin-1").strip()
+    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    if item.setdefault("contributionId", key) != key:
+        raise IdInvalid("the body and Idempotency-Key name different ids", field="contributionId")

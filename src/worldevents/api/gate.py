@@ -1,0 +1,53 @@
+"""Who asks: every request passes here, whatever its route. While no key exists, only this machine is let in."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+from worldevents.api.bodies import Headers
+from worldevents.auth import Access, Caller
+from worldevents.errors import Forbidden
+
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
+
+
+class Gate:
+    """The one place that turns a request's headers into a caller."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def check_neighbour(self, headers: Headers) -> None:
+        """In open mode, refuse what did not come to and from this machine: a page elsewhere, a name that was rebound.
+
+        Raises Forbidden.
+        """
+        if not self._access.is_open:
+            return
+        host, origin = headers.get(b"host"), headers.get(b"origin")
+        if host is None or not is_loopback_host(host.decode("latin-1")):
+            raise Forbidden("without a key this server answers only to its own machine", field="Host")
+        if origin is not None and not is_loopback_origin(origin.decode("latin-1")):
+            raise Forbidden("without a key this server answers only pages of its own machine", field="Origin")
+
+    async def caller(self, headers: Headers, apikey: str | None = None) -> Caller:
+        """Who this is, by `Authorization: Bearer` or else by the query's `apikey`. Raises Unauthorized."""
+        told = headers.get(b"authorization")
+        return await self._access.caller(None if told is None else told.decode("latin-1"), apikey)
+
+
+def is_loopback_host(text: str) -> bool:
+    """Whether a Host header, or a host alone, means this machine."""
+    try:
+        name = urlsplit(f"//{text}").hostname
+        return name is not None and (name in _LOOPBACK_NAMES or ipaddress.ip_address(name).is_loopback)
+    except ValueError:
+        return False
+
+
+def is_loopback_origin(text: str) -> bool:
+    """Whether an Origin header means a page that this machine serves."""
+    scheme, _, host = text.partition("://")
+    return scheme in ("http", "https") and is_loopback_host(host)

@@ -1,0 +1,149 @@
+"""What operators do to events: declare, look, extend, close, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from worldevents import catalog, documents
+from worldevents.api import bodies, schemas
+from worldevents.api.routing import DOCUMENTED, Operator, answer
+from worldevents.auth import Caller
+from worldevents.engine import Engine
+from worldevents.errors import BodyInvalid
+from worldevents.model import SeasonalEvent
+from worldevents.settings import Settings
+
+REASON_MAX: Final = 500
+AUTHOR_MAX: Final = 100
+
+DryRun = Annotated[bool, Query(alias="dryRun", description="Say what would change, and change nothing.")]
+Author = Annotated[str | None, Query(max_length=AUTHOR_MAX, description="Who does it; else the key that was used.")]
+Reason = Annotated[str, Query(max_length=REASON_MAX, description="Why; it is kept with the version.")]
+
+
+def routes(engine: Engine, settings: Settings) -> APIRouter:
+    """What is below `/v1/admin/events`."""
+    router = APIRouter(prefix="/v1/admin/events", tags=["operators"], dependencies=DOCUMENTED)
+    local = documents.Local(engine)
+
+    async def change(request: Request, *known: str) -> dict[str, Any]:
+        headers = dict(request.scope["headers"])
+        bodies.media_type(headers, bodies.JSON)
+        told = bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
+        bodies.only(told, ("reason", "author", *known))
+        return told
+
+    @router.put(
+        "",
+        response_model=schemas.Published | schemas.Plan,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    bodies.TOML: {"schema": {"type": "string"}, "example": _EXAMPLE},
+                    bodies.JSON: {"schema": {"type": "object", "description": "The same tables as JSON."}},
+                },
+            }
+        },
+    )
+    async def publish_event(
+        request: Request, caller: Operator, dry_run: DryRun = False, author: Author = None, reason: Reason = ""
+    ) -> Response:
+        """Make an event file the event's newest version. Sent again, it changes nothing."""
+        headers = dict(request.scope["headers"])
+        kind = bodies.media_type(headers, bodies.TOML, bodies.JSON)
+        body = await bodies.read(headers, request.receive, settings.event_body_max)
+        event = _event_from_toml(body) if kind == bodies.TOML else _event_from_json(body)
+        if dry_run:
+            return answer(await local.plan(event))
+        name = _text(author, "author", AUTHOR_MAX) if author else caller.name
+        why = _text(reason, "reason", REASON_MAX) if reason else ""
+        return answer(await local.publish(event, author=name, reason=why))
+
+    @router.get("/{eventId}", response_model=schemas.OperatorsEvent)
+    async def inspect_event(
+        _: Operator,
+        eventId: str,  # noqa: N803
+        user_id: Annotated[str | None, Query(alias="userId")] = None,
+    ) -> Response:
+        """An event with all its goals, hidden ones too, and its versions."""
+        return answer(await local.inspect(eventId, user_id))
+
+    @router.post("/{eventId}/extend", response_model=schemas.Published, openapi_extra=_body(schemas.Extension))
+    async def extend_event(request: Request, caller: Operator, eventId: str) -> Response:  # noqa: N803
+        """Move an event's end to another instant that is not past."""
+        told = await change(request, "endsAt")
+        ends_at = documents.instant(told.get("endsAt"), "endsAt")
+        if ends_at is None:
+            raise BodyInvalid("the new end is wanted here", field="endsAt")
+        return answer(await local.extend(eventId, ends_at, **_by(caller, told)))
+
+    @router.post("/{eventId}/close", response_model=schemas.Published, openapi_extra=_body(schemas.Change))
+    async def close_event(request: Request, caller: Operator, eventId: str) -> Response:  # noqa: N803
+        """End an event now; its grace begins."""
+        return answer(await local.close(eventId, **_by(caller, await change(request))))
+
+    @router.post("/{eventId}/cancel", response_model=schemas.Published, openapi_extra=_body(schemas.Change))
+    async def cancel_event(request: Request, caller: Operator, eventId: str) -> Response:  # noqa: N803
+        """Call an event off for good."""
+        return answer(await local.cancel(eventId, **_by(caller, await change(request))))
+
+    return router
+
+
+def _by(caller: Caller, told: dict[str, Any]) -> dict[str, str]:
+    author = told.get("author")
+    return {
+        "reason": _text(told.get("reason"), "reason", REASON_MAX),
+        "author": caller.name if author is None else _text(author, "author", AUTHOR_MAX),
+    }
+
+
+def _text(value: object, field: str, longest: int) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
+        raise BodyInvalid(f"1 to {longest} printable characters", field=field)
+    return value.strip()
+
+
+def _event_from_toml(body: bytes) -> SeasonalEvent:
+    try:
+        return catalog.read_event(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise BodyInvalid("the body is not UTF-8", field="body") from None
+
+
+def _event_from_json(body: bytes) -> SeasonalEvent:
+    table = bodies.decode_object(body)
+    window = table.get("event")
+    if isinstance(window, dict):
+        # JSON has no instants of its own.
+        for name in ("starts_at", "ends_at"):
+            if isinstance(window.get(name), str):
+                window[name] = documents.instant(window[name], f"event.{name}")
+    return catalog.event_from_table(table)
+
+
+def _body(model: type[schemas.Document]) -> dict[str, Any]:
+    """The body of a route that decodes it itself, for OpenAPI."""
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {bodies.JSON: {"schema": reference}}}}
+
+
+_EXAMPLE: Final = """\
+[event]
+id = "winter-2026"
+name = "Winter Event"
+starts_at = 2026-12-01T00:00:00Z
+ends_at = 2027-01-01T00:00:00Z
+
+[[goals]]
+id = "lift-the-frost"
+name = "Lift the Frost"
+metric = "totalVolume"
+target = 10_000_000
+  [[goals.tiers]]
+  threshold = 25
+  reward = { kind = "crate", name = "Snow Crate" }
+"""

@@ -1,0 +1,337 @@
+"""The documents of the API as OpenAPI describes them. `codec` and `documents` write them; a test holds the two equal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Amount = float
+_GOAL = "lift-the-frost"
+
+
+class Document(BaseModel):
+    """JSON with camelCase names."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class Reward(Document):
+    """A kind, a name, and the kind's own fields."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: str = Field(examples=["crate"])
+    name: str = Field(examples=["Snow Crate"])
+
+
+class Tier(Document):
+    """A percentage of the target that unlocks a reward, once."""
+
+    threshold: float = Field(description="Percent of the target.", examples=[25])
+    threshold_value: Amount = Field(description="The total at which it unlocks, in the metric's unit.")
+    reward: Reward
+    audience: Literal["contributors", "everyone"]
+    minimum: Amount = Field(description="The least own amount that qualifies; 0 asks for one counted contribution.")
+    unlocked: bool
+    unlocked_at: datetime | None
+
+
+class CommunityGoal(Document):
+    """A goal and all that it stands at."""
+
+    id: str = Field(examples=[_GOAL])
+    event_id: str = Field(examples=["winter-2026"])
+    name: str = Field(examples=["Lift the Frost"])
+    description: str
+    metric: str = Field(examples=["totalVolume"])
+    unit: str = Field(examples=["kg"])
+    target_value: Amount = Field(examples=[10_000_000])
+    current_value: Amount = Field(examples=[4_211_300.5])
+    pending_value: Amount = Field(description="Held amounts, never part of the current value.", examples=[0])
+    percent: float = Field(description="Floored to 2 decimals; goes on past 100.", examples=[42.11])
+    reward_tiers: list[Tier]
+    starts_at: datetime
+    ends_at: datetime
+    status: Literal["upcoming", "active", "grace", "settled", "cancelled"]
+    participant_count: int = Field(examples=[15_760])
+    epoch: str = Field(description="`<generation>-<random>`; a higher generation is newer.")
+    seq: int = Field(description="The version of this state: within one epoch a higher one is newer.")
+    server_time: datetime
+
+
+class Goals(Document):
+    """Goals, by the start of their event and as declared."""
+
+    goals: list[CommunityGoal]
+
+
+class Progress(Document):
+    """A goal and one user's share of it."""
+
+    goal: CommunityGoal
+    user_contribution: Amount = Field(examples=[1_250])
+    user_pending: Amount = Field(description="What of this user's is held.", examples=[0])
+    user_rank: int | None = Field(description="1 + the number of contributors with strictly more.", examples=[214])
+    participant_count: int = Field(examples=[15_760])
+
+
+class Contributor(Document):
+    """A row of the ranking; equal amounts share a rank."""
+
+    rank: int = Field(examples=[1])
+    user_id: str = Field(examples=["ada"])
+    display_name: str | None = Field(examples=["Ada"])
+    amount: Amount = Field(examples=[102.5])
+
+
+class Leaderboard(Document):
+    """Rows of a goal's ranking."""
+
+    contributors: list[Contributor]
+    participant_count: int
+    user: Contributor | None = Field(description="The row of the user who was asked for, if there is one.")
+
+
+class ContributionInGoal(Document):
+    """One user's amount, under an id that its caller chose and repeats on a retry."""
+
+    contribution_id: str = Field(
+        pattern=r"^[A-Za-z0-9._:@-]{1,128}$",
+        description="Counts once for this goal and user, for ever. `Idempotency-Key` may stand for it.",
+        examples=["workout-1:squat"],
+    )
+    user_id: str = Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$", examples=["ada"])
+    amount: float | str = Field(
+        description="More than zero, in the metric's unit, with no more decimals than the metric has; a number or a text.",
+        examples=[102.5],
+    )
+    occurred_at: datetime | None = Field(default=None, description="From trusted callers; else the arrival counts.")
+    display_name: str | None = Field(default=None, min_length=1, max_length=64, examples=["Ada"])
+
+
+class Contribution(ContributionInGoal):
+    """One user's amount for one goal."""
+
+    goal_id: str = Field(examples=[_GOAL])
+
+
+class Contributions(Document):
+    """A batch."""
+
+    items: list[Contribution] = Field(min_length=1, max_length=1_000)
+
+
+class Receipt(Document):
+    """The answer to a contribution that was kept; on a repeat `status` is the stored one, the values are today's."""
+
+    contribution_id: str
+    goal_id: str = Field(examples=[_GOAL])
+    user_id: str = Field(examples=["ada"])
+    amount: Amount = Field(examples=[102.5])
+    status: Literal["counted", "held", "late"]
+    duplicate: bool
+    current_value: Amount = Field(examples=[4_211_300.5])
+    user_contribution: Amount = Field(examples=[1_250])
+    position: str = Field(description="Place in the order of application: `<epoch>:<number>`.")
+
+
+class Complaint(Document):
+    """What is wrong with one place of an event file."""
+
+    line: int | None
+    field: str
+    message: str
+
+
+class Problem(Document):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: str = Field(examples=["/docs#amount_invalid"])
+    title: str = Field(examples=["Amount invalid"])
+    status: int = Field(examples=[422])
+    code: str = Field(description="Stable: decide by it.", examples=["amount_invalid"])
+    detail: str
+    field: str | None = Field(default=None, description="The field that is meant.", examples=["amount"])
+    retryable: bool = Field(description="Whether the same call may succeed later.")
+    complaints: list[Complaint] = Field(default=[], description="Everything that is wrong with an event file.")
+    goal_id: str | None = Field(default=None, description="Of an action: the goal that refused its contribution.")
+    contribution_id: str | None = Field(default=None, description="Of an action: the contribution that was refused.")
+
+
+class Result(Document):
+    """What became of one contribution of a batch: a receipt or a problem."""
+
+    status: int = Field(examples=[201])
+    receipt: Receipt | None = None
+    problem: Problem | None = None
+
+
+class Results(Document):
+    """What became of a batch, in its order."""
+
+    results: list[Result]
+
+
+class WorkoutSet(Document):
+    """So many repetitions with one weight."""
+
+    exercise: str = Field(examples=["squat"])
+    weight: float | str = Field(examples=[100])
+    unit: Literal["kg", "lb"] = "kg"
+    reps: int = Field(examples=[5])
+
+
+class WorkoutAction(Document):
+    """A finished workout, told by its sets or by its volume in kg per exercise."""
+
+    kind: Literal["workout"]
+    id: str = Field(examples=["workout-2"])
+    user_id: str = Field(examples=["ada"])
+    sets: list[WorkoutSet] | None = None
+    volume: dict[str, float | str] | None = None
+    prs: list[str] | None = Field(default=None, description="Exercises with a personal record.")
+    occurred_at: datetime | None = None
+
+
+class ChallengeAction(Document):
+    """A finished challenge: the workouts it consisted of."""
+
+    kind: Literal["challenge"]
+    id: str
+    user_id: str
+    workouts: list[str]
+    occurred_at: datetime | None = None
+
+
+class BossAction(Document):
+    """Bosses that a user defeated in one fight."""
+
+    kind: Literal["boss"]
+    id: str
+    user_id: str
+    count: int = 1
+    occurred_at: datetime | None = None
+
+
+class ActivityAction(Document):
+    """A sign that a user was there."""
+
+    kind: Literal["activity"]
+    user_id: str
+    occurred_at: datetime | None = None
+
+
+class Actions(Document):
+    """A batch of game actions."""
+
+    items: list[WorkoutAction | ChallengeAction | BossAction | ActivityAction] = Field(min_length=1, max_length=1_000)
+
+
+class Recorded(Document):
+    """What an action led to: receipts of what was kept, and why the rest was not."""
+
+    receipts: list[Receipt]
+    problems: list[Problem]
+
+
+class RecordedMany(Document):
+    """What became of a batch of actions, in its order."""
+
+    results: list[Recorded]
+
+
+class PersonalChallenge(Document):
+    """A target for one user."""
+
+    id: str
+    name: str
+    description: str
+    metric: str
+    unit: str
+    target_value: Amount
+    reward: Reward
+    user_contribution: Amount | None = Field(default=None, description="Of the user who was asked for.")
+    completed: bool | None = Field(default=None, description="By the user who was asked for.")
+
+
+class Event(Document):
+    """A seasonal event, in its newest version."""
+
+    id: str = Field(examples=["winter-2026"])
+    name: str
+    description: str
+    starts_at: datetime
+    ends_at: datetime
+    grace_seconds: int
+    status: Literal["upcoming", "active", "grace", "settled", "cancelled"]
+    version: int
+    author: str
+    published_at: datetime
+    goal_ids: list[str]
+    challenges: list[PersonalChallenge]
+
+
+class Events(Document):
+    """Every event, by start."""
+
+    events: list[Event]
+
+
+class Version(Document):
+    """Who published a version of an event, when and why."""
+
+    version: int
+    author: str
+    published_at: datetime
+    reason: str
+
+
+class OperatorsGoal(CommunityGoal):
+    """A goal as operators see it."""
+
+    hidden: bool
+
+
+class OperatorsEvent(Event):
+    """An event with all its goals and versions."""
+
+    goals: list[OperatorsGoal]
+    versions: list[Version]
+
+
+class Plan(Document):
+    """What publishing would change, and the version that stands (0: none)."""
+
+    event_id: str
+    version: int
+    changes: list[str] = Field(examples=[["+ goal lift-the-frost: 10,000,000 kg"]])
+
+
+class Published(Version):
+    """The version that stands after a publish, and the changes that made it."""
+
+    event_id: str
+    changes: list[str]
+
+
+class Change(Document):
+    """Why something is changed, and by whom (else the key that was used)."""
+
+    reason: str = Field(min_length=1, max_length=500)
+    author: str | None = Field(default=None, min_length=1, max_length=100)
+
+
+class Extension(Change):
+    """A new end."""
+
+    ends_at: datetime
+
+
+def schema_of(model: type[BaseModel], *, definitions: dict[str, Any]) -> dict[str, Any]:
+    """A model's JSON schema for OpenAPI, its parts put among the `definitions`; a reference to it."""
+    told = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    definitions.update(told.pop("$defs", {}))
+    definitions[model.__name__] = told
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

@@ -1,0 +1,57 @@
+"""The routes about the server itself: is it alive, is it ready, what does it count, which version, how is it used."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from worldevents.api.pages import render_docs
+from worldevents.api.routing import DOCUMENTED, Operator, answer
+from worldevents.errors import WorldEventsError
+from worldevents.telemetry import Telemetry
+
+Check = Callable[[], Awaitable[object]]
+
+
+def routes(telemetry: Telemetry, *, version: str, ready: Check) -> APIRouter:
+    """`ready` raises WorldEventsError where the server cannot count."""
+    router = APIRouter(tags=["system"])
+
+    @router.get("/livez")
+    async def livez() -> dict[str, str]:
+        """Whether the process answers; looks at nothing else."""
+        return {"status": "ok"}
+
+    @router.get("/readyz", responses={503: {"description": "Not now."}})
+    async def readyz() -> Response:
+        """Whether contributions can be counted: the ledger answers, and nothing is shutting down."""
+        try:
+            await ready()
+        except WorldEventsError as error:
+            return answer({"status": "unavailable", "code": error.code}, status=503)
+        return answer({"status": "ok"})
+
+    @router.get("/version", operation_id="version")
+    async def tell_version() -> dict[str, str]:
+        """Which version this is."""
+        return {"version": version}
+
+    @router.get("/metrics", dependencies=DOCUMENTED, response_class=Response)
+    async def metrics(_: Operator) -> Response:
+        """Everything that is counted and timed, as Prometheus reads it."""
+        body, media_type = telemetry.exposition()
+        return Response(body, media_type=media_type)
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> Response:
+        return answer(request.app.openapi())
+
+    @router.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        document: dict[str, Any] = request.app.openapi()
+        return HTMLResponse(render_docs(document))
+
+    return router
