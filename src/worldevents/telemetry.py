@@ -40,10 +40,6 @@ class Telemetry:
             "Contributions that wait for the next call to the store.",
             registry=registry,
         )
-
-    def exposition(self) -> tuple[bytes, str]:
-        """Everything as Prometheus reads it, and the content type of that."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
         self.subscribers = Gauge(
             "worldevents_subscribers",
             "Watchers of live updates.",
@@ -59,3 +55,7 @@ class Telemetry:
             "Watchers that were ended because they did not read.",
             registry=registry,
         )
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Everything as Prometheus reads it, and the content type of that."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST

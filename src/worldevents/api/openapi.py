@@ -109,7 +109,7 @@ def _bare_routes(components: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "tags": ["contributions"],
             "operationId": "recordActions",
             "summary": "Record game actions",
-            "description": "Workouts, challenges, bosses and signs of activity, each for every open goal that it feeds.",
+            "description": "Workouts, challenges, bosses and signs of activity, each for every open goal it feeds.",
             "requestBody": {"required": True, "content": json(schemas.Actions, {"items": [_WORKOUT]})},
             "responses": {
                 "200": {"description": "What became of each, in order.", "content": json(schemas.RecordedMany)}

@@ -1,4 +1,4 @@
-"""The documents of the API as OpenAPI describes them. `codec` and `documents` write them; a test holds the two equal."""
+"""The documents of the API, as OpenAPI describes them. `codec` and `documents` write them; a test compares."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class ContributionInGoal(Document):
     )
     user_id: str = Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$", examples=["ada"])
     amount: float | str = Field(
-        description="More than zero, in the metric's unit, with no more decimals than the metric has; a number or a text.",
+        description="More than zero, in the metric's unit and with no more decimals than it has; a number or a text.",
         examples=[102.5],
     )
     occurred_at: datetime | None = Field(default=None, description="From trusted callers; else the arrival counts.")
