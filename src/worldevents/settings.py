@@ -52,6 +52,18 @@ class Settings(BaseSettings):
     page_key: str = Field(default="", repr=False)
     """The public key that the page at `/` hands to browsers, once there are keys; without it the page asks for one."""
 
+    jwt_secret: str = Field(default="", repr=False)
+    """What an issuer of users' tokens signs them with (HS256), at least 32 bytes; excludes `jwt_jwks_url`."""
+
+    jwt_jwks_url: str = ""
+    """Where that issuer's public keys are (RS256, ES256, EdDSA): https, or http on this machine."""
+
+    jwt_issuer: str = ""
+    """The `iss` of users' tokens; goes with either of the two."""
+
+    jwt_audience: str = ""
+    """The `aud` of users' tokens; goes with either of the two."""
+
     def allowed_origins(self) -> tuple[str, ...]:
         """Each of `origins`."""
         return tuple(one.strip().rstrip("/") for one in self.origins.split(",") if one.strip())
