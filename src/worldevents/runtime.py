@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from worldevents.clock import Clock, SystemClock
 from worldevents.engine import Engine
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger
+from worldevents.live.hub import Hub
+from worldevents.model import GoalUpdate
 from worldevents.settings import Settings
 from worldevents.store import open_store
 from worldevents.store.base import Store
@@ -27,6 +30,7 @@ class Runtime:
     store: Store
     ledger: Ledger
     telemetry: Telemetry
+    hub: Hub
 
 
 @asynccontextmanager
@@ -49,9 +53,29 @@ async def open_runtime(settings: Settings | None = None, *, clock: Clock | None 
         tasks.create_task(batcher.run(), name="batcher")
         stack.callback(batcher.close)
         engine = Engine(store, ledger, batcher, clock)
+        hub = Hub(clock, telemetry, run_id=secrets.token_hex(4))
+        # Listened to first, and only then looked at: an update told twice is harmless, one that is missed is not.
+        updates = stack.enter_context(store.updates())
+        hub.prime([await store.state(goal.id) for one in store.events.values() for goal in one.event.goals])
+        pump = tasks.create_task(_pump(store, updates, hub), name="pump")
+        stack.callback(pump.cancel)
+        tasks.create_task(hub.run(), name="hub")
+        stack.callback(hub.close)
         try:
-            yield Runtime(settings, engine, store, ledger, telemetry)
+            yield Runtime(settings, engine, store, ledger, telemetry, hub)
         except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
             failure = error
     if failure is not None:
         raise failure
+
+
+async def _pump(store: Store, updates: AsyncIterator[GoalUpdate], hub: Hub) -> None:
+    """Carry what the store tells to the hub, for ever."""
+    versions = {event_id: one.version for event_id, one in store.events.items()}
+    async for update in updates:
+        event_id = update.state.goal.event_id
+        published = store.events[event_id]
+        if versions.get(event_id) != published.version:
+            versions[event_id] = published.version
+            hub.keep(event_id, {goal.id for goal in published.event.goals})
+        hub.tell(update)

@@ -1,0 +1,144 @@
+"""One watcher's mailbox: the newest state of each goal, and every message that must not be missed, in the order told.
+
+It is bounded, so a watcher who does not read costs a known amount and delays nobody. It knows no transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+EVENTS_MAX = 64
+"""The most messages that must not be missed in one mailbox; with one more its watcher counts as stalled."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Message:
+    """What is told to everybody who watches a goal: made once, shared by all."""
+
+    event: str
+    id: str
+    """Where this stands in what the hub tells: to be given back unread when a watcher comes again."""
+    data: bytes
+    """A JSON object in one line of ASCII."""
+    goal_id: str | None = None
+    """The goal it is about; None concerns every watcher."""
+    replaceable: bool = False
+    """Whether a later such message about the same goal makes this one needless: it is a whole state."""
+    _written: dict[Callable[[Message], bytes], bytes] = field(default_factory=dict, repr=False)
+
+    def written(self, write: Callable[[Message], bytes]) -> bytes:
+        """What `write` makes of this message; made at the first asking, and the same bytes for every watcher."""
+        made = self._written.get(write)
+        if made is None:
+            made = self._written[write] = write(self)
+        return made
+
+
+class Subscriber:
+    """Messages for one watcher, read by iterating or with `take`. Made by `Hub.subscribe`."""
+
+    def __init__(self, goals: frozenset[str] | None, *, events_max: int = EVENTS_MAX) -> None:
+        self._goals = goals
+        self._events_max = events_max
+        self._waiting: dict[str | Message, Message] = {}
+        self._events = 0
+        self._arrived = asyncio.Event()
+        self._has_read = True
+        self._unread_since = 0.0
+        self.ended = False
+        """Whether nothing more will be put in; what is in may still be read."""
+        self.stalled = False
+        """Whether it was ended because its watcher did not read."""
+        self.on_stalled: Callable[[], None] | None = None
+        """Called once when it is ended as stalled: its watcher may be stuck in a write."""
+
+    # The watcher's side.
+
+    def __aiter__(self) -> Subscriber:
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._waiting:
+            if self.ended:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        self._has_read = True
+        message = self._waiting.pop(next(iter(self._waiting)))
+        self._events -= not message.replaceable
+        return message
+
+    async def take(self) -> list[Message]:
+        """All that waits, in order, or else what comes next; nothing at the end, or when it was woken by `wake`."""
+        if not self._waiting and not self.ended:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self.drain()
+
+    def drain(self) -> list[Message]:
+        """All that waits now, in order."""
+        self._has_read = True
+        messages = list(self._waiting.values())
+        self._waiting.clear()
+        self._events = 0
+        return messages
+
+    def wake(self) -> None:
+        """Have a waiting `take` return, even with nothing."""
+        self._arrived.set()
+
+    def close(self) -> None:
+        """The watcher has gone: nothing is kept for it any more."""
+        self.ended = True
+        self.drain()
+        self._arrived.set()
+
+    # The hub's side.
+
+    def put(self, messages: Iterable[Message]) -> None:
+        """Take in those that its watcher asked for. Numbers rise, so reading one means having read all before it."""
+        if self.ended:
+            return
+        for message in messages:
+            if self._goals is None or message.goal_id is None or message.goal_id in self._goals:
+                self._put(message)
+        if self._waiting:
+            self._arrived.set()
+
+    def _put(self, message: Message) -> None:
+        if message.replaceable and message.goal_id is not None:
+            # Taken out first, so that the newer one stands at its own place in the order.
+            self._waiting.pop(message.goal_id, None)
+            self._waiting[message.goal_id] = message
+        else:
+            self._waiting[message] = message
+            self._events += 1
+
+    def end(self) -> None:
+        """Nothing more will come; what waits may be read."""
+        self.ended = True
+        self._arrived.set()
+
+    def stall(self) -> None:
+        """End it for not being read."""
+        if self.stalled:
+            return
+        self.stalled = True
+        self.close()
+        if self.on_stalled is not None:
+            self.on_stalled()
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether more waits than may: it has to be ended, for nothing in it may be dropped."""
+        return self._events > self._events_max
+
+    def is_unread(self, now: float, *, limit: float) -> bool:
+        """Whether something has waited so long, in seconds, without any reading; asked again and again."""
+        if self._has_read or not self._waiting:
+            self._has_read = False
+            self._unread_since = now
+            return False
+        return now - self._unread_since >= limit
