@@ -5,6 +5,7 @@ from __future__ import annotations
 from worldevents.catalog.edits import changes, edit_complaints, with_window
 from worldevents.catalog.form import REWARD_KINDS, RewardForm
 from worldevents.catalog.reading import METRICS, event_from_table, load_event, located, read_event
+from worldevents.catalog.writing import table, table_json
 
 __all__ = [
     "METRICS",
@@ -16,5 +17,7 @@ __all__ = [
     "load_event",
     "located",
     "read_event",
+    "table",
+    "table_json",
     "with_window",
 ]
