@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from worldevents.errors import WorldEventsError
-from worldevents.ledger import HEAD, migrate_ledger, open_ledger, schema_revision
+from worldevents.ledger import HEAD, Address, find_server, migrate_ledger, open_ledger, schema_revision
 from worldevents.ledger.health import SQLITE_LEAST, database_file, owner, server_version, sqlite_version
 
 DISK_WARN_BYTES: Final = 1_000_000_000
@@ -51,6 +51,11 @@ async def schema(url: str) -> Schema:
     """Which schema a database is at. Raises ConfigurationInvalid, LedgerUnavailable."""
     # Connecting would make the file.
     return Schema(None if is_absent(url) else await schema_revision(url))
+
+
+def server_of(url: str) -> Address | None:
+    """Where on this machine a database is served right now; None where it is not. Raises ConfigurationInvalid."""
+    return find_server(url)
 
 
 def is_absent(url: str) -> bool:

@@ -1,5 +1,7 @@
 """One process owns a database; when it dies, however it dies, the next one may."""
 
+import asyncio
+import fcntl
 import json
 import os
 import stat
@@ -11,7 +13,8 @@ import pytest
 from tests.ledger.processes import OWN, line, running
 from tests.servers import PostgresServer
 from worldevents.errors import ConfigurationInvalid, DatabaseOwned
-from worldevents.ledger import open_ledger
+from worldevents.ledger import Address, announced, find_server, open_ledger
+from worldevents.ledger.owner import GLANCES_S
 from worldevents.testing.builders import DURING, a_contribution, an_event
 from worldevents.testing.ledger_counting import keep
 from worldevents.testing.opened import ledger_state
@@ -85,6 +88,64 @@ async def test_a_lock_file_of_a_dead_process_does_not_count(file: Path) -> None:
     file.with_name("ledger.db.lock").write_text('{"pid": 1}')
     async with open_ledger(f"sqlite:///{file}", own=True) as ledger:
         assert await ledger.events() == []
+
+
+async def test_an_owner_that_serves_says_where(file: Path) -> None:
+    """The command line finds the server of a database, by any name of it, as long as it serves."""
+    url, address = f"sqlite:///{file}", Address("http://127.0.0.1:8000", "secret")
+    async with open_ledger(url, own=True):
+        (link := file.with_name("link.db")).symlink_to(file)
+        assert find_server(url) is None
+        with announced(url, address):
+            assert find_server(url) == address
+            assert find_server(f"sqlite:///{link}") == address
+            assert stat.S_IMODE(file.with_name("ledger.db.lock").stat().st_mode) == 0o600
+            with pytest.raises(DatabaseOwned, match=f"process {os.getpid()} owns"):
+                async with open_ledger(url, own=True):
+                    pass
+        assert find_server(url) is None
+    assert find_server(url) is None
+    assert "secret" not in repr(address)
+
+
+async def test_what_a_dead_server_wrote_does_not_count(file: Path) -> None:
+    """A killed server leaves its address behind; nobody is sent there, and the next owner forgets it."""
+    lock = file.with_name("ledger.db.lock")
+    lock.write_text('{"pid": 1, "url": "http://127.0.0.1:8000", "token": "secret"}')
+    assert find_server(f"sqlite:///{file}") is None
+    async with open_ledger(f"sqlite:///{file}", own=True):
+        assert find_server(f"sqlite:///{file}") is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"pid": 1}', '{"url": "http://x"}'])
+async def test_a_lock_file_without_an_address_is_no_server(file: Path, content: str) -> None:
+    """Whatever stands in the file, looking for a server raises nothing."""
+    file.with_name("ledger.db.lock").write_text(content)
+    assert find_server(f"sqlite:///{file}") is None
+
+
+async def test_a_database_that_is_not_there_has_no_server(file: Path) -> None:
+    """Looking for a server makes no files."""
+    assert find_server(f"sqlite:///{file}") is None
+    assert list(file.parent.iterdir()) == []
+
+
+async def test_who_looks_for_a_server_keeps_no_owner_out(file: Path) -> None:
+    """A glance at the lock lasts an instant, and an owner that comes just then waits for it."""
+    lock = file.with_name("ledger.db.lock")
+    lock.touch()
+    with lock.open() as glance:
+        fcntl.flock(glance, fcntl.LOCK_SH)
+        asyncio.get_running_loop().call_later(GLANCES_S[0] / 2, glance.close)
+        async with open_ledger(f"sqlite:///{file}", own=True) as ledger:
+            assert await ledger.events() == []
+
+
+async def test_a_server_on_postgresql_is_not_announced(postgres_url: str) -> None:
+    """There is no file to say it in."""
+    async with open_ledger(postgres_url, own=True):
+        with announced(postgres_url, Address("http://127.0.0.1:8000", "secret")):
+            assert find_server(postgres_url) is None
 
 
 async def test_an_unreadable_lock_file_says_so(file: Path) -> None:

@@ -12,9 +12,10 @@ from worldevents.ledger.base import Ledger
 from worldevents.ledger.database import Database, parse_url
 from worldevents.ledger.ledger import SqlLedger
 from worldevents.ledger.migrate import HEAD, claim, require_head, revision, upgrade
-from worldevents.ledger.owner import owning
+from worldevents.ledger.owner import Address, announcing, owning
+from worldevents.ledger.owner import find_server as _find_server
 
-__all__ = ["HEAD", "migrate_ledger", "open_ledger", "schema_revision"]
+__all__ = ["HEAD", "Address", "announced", "find_server", "migrate_ledger", "open_ledger", "schema_revision"]
 
 
 @asynccontextmanager
@@ -47,6 +48,19 @@ async def _entered(context: AbstractContextManager[None]) -> AsyncIterator[None]
             yield
         finally:
             await asyncio.to_thread(stack.close)
+
+
+def announced(url: str, address: Address) -> AbstractContextManager[None]:
+    """While the context is open, `find_server` tells others on this machine where this database is served.
+
+    Only for who has opened it with `own`. Of a PostgreSQL database nothing is told.
+    """
+    return announcing(parse_url(url), address)
+
+
+def find_server(url: str) -> Address | None:
+    """Where on this machine a database is served right now; None where it is not, or nobody can tell."""
+    return _find_server(parse_url(url))
 
 
 async def migrate_ledger(url: str) -> None:

@@ -1,7 +1,7 @@
 """One owner per database: the embedded store keeps totals in memory, so two processes with it would tell two truths.
 
-The owner of an SQLite database holds a lock file beside it, which says who that is; of a PostgreSQL one, an advisory
-lock. Both are let go by the system itself when the process dies.
+The owner of an SQLite database holds a lock file beside it, which says who that is and where it serves; of a PostgreSQL
+one, an advisory lock. Both are let go by the system itself when the process dies.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 from sqlalchemy import URL, create_engine, func, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -24,7 +26,18 @@ SERVER_WAIT_MS: Final = 2_000
 """How long a PostgreSQL server may take to notice that an owner has died."""
 CONNECT_TIMEOUT_S: Final = 10
 
+GLANCES_S: Final = (0.02, 0.05)
+"""Waits before a lock file counts as held: who only looks for a server holds it for an instant."""
+
 _LOCK_NUMBER: Final = 0x776F776E
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the owner of a database serves, and the token by which it knows its own machine's command line."""
+
+    url: str
+    token: str = field(repr=False)
 
 
 @contextmanager
@@ -34,9 +47,66 @@ def owning(url: URL) -> Iterator[None]:
         with _owning_server(url):
             yield
     else:
-        # Beside the file itself, by whatever link it was found.
-        with _owning_file(Path(f"{os.path.realpath(url.database or '')}.lock")):
+        with _owning_file(_lock_file(url)):
             yield
+
+
+def _lock_file(url: URL) -> Path:
+    """Beside the database file itself, by whatever link it was found."""
+    return Path(f"{os.path.realpath(url.database or '')}.lock")
+
+
+@contextmanager
+def announcing(url: URL, address: Address) -> Iterator[None]:
+    """Say where the owner of a database serves while the context is open; only the owner does. PostgreSQL says nothing.
+
+    The lock file is for its owner alone to read, and so is the token.
+    """
+    if url.get_backend_name() == "postgresql":
+        yield
+        return
+    path, owner = _lock_file(url), {"pid": os.getpid()}
+    _overwrite(path, {**owner, "url": address.url, "token": address.token})
+    try:
+        yield
+    finally:
+        _overwrite(path, owner)
+
+
+def _overwrite(path: Path, told: dict[str, Any]) -> None:
+    # Not emptied first: somebody may be reading.
+    with path.open("r+") as file:
+        file.write(json.dumps(told))
+        file.truncate()
+
+
+def find_server(url: URL) -> Address | None:
+    """Where the owner of a database serves; None where nobody owns or serves it, or it is PostgreSQL."""
+    if url.get_backend_name() == "postgresql":
+        return None
+    try:
+        with _lock_file(url).open() as file:
+            address = _address_in(file.read())
+            return address if address is not None and _is_held(file) else None
+    except OSError:
+        return None
+
+
+def _address_in(content: str) -> Address | None:
+    try:
+        told = json.loads(content)
+        return Address(told["url"], told["token"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_held(file: IO[str]) -> bool:
+    """Whether the owner lives; what a dead one wrote stands there until the next one comes."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 @contextmanager
@@ -47,10 +117,7 @@ def _owning_file(path: Path) -> Iterator[None]:
         message = f"cannot write beside the database: {error.strerror}"
         raise ConfigurationInvalid(message, field="database_url") from error
     with os.fdopen(descriptor, "r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DatabaseOwned(f"process {_pid_in(file.read())} owns this database") from None
+        _lock(file)
         # The file stays when it is let go: removing it would let two processes lock two files of one name.
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid()}))
@@ -58,6 +125,18 @@ def _owning_file(path: Path) -> Iterator[None]:
         yield
         file.seek(0)
         file.truncate(0)
+
+
+def _lock(file: IO[str]) -> None:
+    for wait in (*GLANCES_S, None):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if wait is None:
+                raise DatabaseOwned(f"process {_pid_in(file.read())} owns this database") from None
+            time.sleep(wait)
+        else:
+            return
 
 
 def _pid_in(content: str) -> str:
