@@ -1,28 +1,23 @@
 """`GET /v1/stream`: live messages as server-sent events, over bare ASGI.
 
 No framework writes here: a message is one `send` of bytes that all streams share, and a framework's own event streams
-encode each event again for every stream. It lets the request in, and documents it; nothing is decided here about goals.
+encode each event again for every stream. Nothing is decided here about goals, and nobody is let in or kept out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Final
-
-from fastapi import APIRouter, Query, Request, Response
+from typing import Final
 
 from worldevents.api.answers import Scope, Send
 from worldevents.api.bodies import Receive
-from worldevents.api.routing import DOCUMENTED, Reader
-from worldevents.auth import Caller, Right
-from worldevents.engine import Engine
 from worldevents.errors import BodyInvalid, UnknownGoal
 from worldevents.live import sse
 from worldevents.live.hub import Hub
 from worldevents.live.subscriber import Message, Subscriber
+from worldevents.rules import is_slug
 
 ABORT: Final = "worldevents.abort"
 """The extension by which a server offers to drop a connection whose client does not read: a function under `call`."""
@@ -52,7 +47,16 @@ class StreamLimits:
     """What clients wait when the server closes: not all the same, for they would all come back at once."""
 
 
-DEFAULTS: Final = StreamLimits()
+def named_goals(hub: Hub, query: str | None) -> frozenset[str] | None:
+    """The goals of `goals=a,b`; None where it is left out or empty. Raises BodyInvalid for too many, UnknownGoal."""
+    names = frozenset((query or "").split(",")) - {""}
+    if len(names) > GOALS_MAX:
+        raise BodyInvalid(f"at most {GOALS_MAX} goals in one stream", field="goals")
+    for name in sorted(names):
+        if not hub.knows(name):
+            # Only what could be an id is said back.
+            raise UnknownGoal(f"no goal {name}" if is_slug(name) else None, field="goals")
+    return names or None
 
 
 async def stream(
@@ -139,63 +143,3 @@ def _body(messages: list[Message], limits: StreamLimits, chance: random.Random) 
             parts.append(sse.retry(chance.randint(*limits.bye_ms)))
         parts.append(message.written(sse.event))
     return b"".join(parts)
-
-
-# The route.
-
-
-class _Stream(Response):
-    """An answer that is written by itself, once the framework has let the request in."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, write: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        super().__init__()
-        self._write = write
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._write(scope, receive, send)
-
-
-def routes(engine: Engine, hub: Hub, *, limits: StreamLimits = DEFAULTS) -> APIRouter:
-    """`GET /v1/stream`."""
-    router = APIRouter(tags=["live"], dependencies=DOCUMENTED)
-    chance = random.Random()  # noqa: S311 - spreads reconnects, keeps no secret
-
-    @router.get("/v1/stream", response_class=_Stream)
-    async def stream_updates(
-        request: Request,
-        caller: Reader,
-        goals: Annotated[str | None, Query(description="Ids of goals, with commas; all goals where left out.")] = None,
-        last_event_id: Annotated[
-            str | None, Query(alias="lastEventId", description="As the header Last-Event-ID, which goes first.")
-        ] = None,
-    ) -> Response:
-        """Live updates as server-sent events: what was missed since the last event id, then what happens.
-
-        Events: goal_update, goal_tier_unlocked, goal_completed, goal_started, goal_ended; bye before the server goes.
-        """
-        selected = await _selected(engine, hub, caller, goals)
-        since = request.headers.get("last-event-id", last_event_id)
-
-        async def write(scope: Scope, receive: Receive, send: Send) -> None:
-            await stream(
-                scope, receive, send, hub=hub, goals=selected, last_event_id=since, limits=limits, chance=chance
-            )
-
-        return _Stream(write)
-
-    return router
-
-
-async def _selected(engine: Engine, hub: Hub, caller: Caller, named: str | None) -> frozenset[str] | None:
-    """The goals that are asked for and may be read; None is all. Raises BodyInvalid, Forbidden, UnknownGoal."""
-    names = frozenset((named or "").split(",")) - {""}
-    if len(names) > GOALS_MAX:
-        raise BodyInvalid(f"at most {GOALS_MAX} goals in one stream", field="goals")
-    for name in sorted(names):
-        caller.require(Right.READ, name)
-        # A goal that was published this moment may not have come to the hub yet.
-        if not hub.knows(name) and (await engine.progress(name)).state.goal.hidden:
-            raise UnknownGoal(f"no goal {name}", field="goals")
-    return names or caller.goals or None
