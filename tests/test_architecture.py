@@ -56,9 +56,10 @@ MAY_IMPORT = {
     "importers.*": "importers actions model errors",
     "demo.*": f"demo {WORDS} codec clock actions catalog documents importers engine",
     "operations": "errors ledger",
+    "keyring": "auth ledger model",
     "cli.*": (
         "cli model errors clock codec settings catalog importers demo documents client auth engine runtime serving"
-        " operations __init__"
+        " operations keyring __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",

@@ -25,6 +25,9 @@ COMMANDS = (
     "leaderboard",
     "migrate",
     "replay",
+    "token",
+    "token create",
+    "token list",
     "version",
 )
 SLOW = {"alembic", "prometheus_client", "pydantic", "pydantic_settings", "rich", "sqlalchemy"}

@@ -65,9 +65,18 @@ def _goals(group: typer.Typer) -> None:
     group.command()(goals.show)
 
 
+def _tokens(group: typer.Typer) -> None:
+    from worldevents.cli.commands import tokens
+
+    group.command()(tokens.create)
+    group.command("list")(tokens.list_keys)
+    group.command()(tokens.revoke)
+
+
 GROUPS = {
     "events": ("Declare seasonal events and change them while they run.", _events),
     "goals": ("See what the community goals stand at.", _goals),
+    "token": ("Make and revoke keys: who may read, contribute and operate.", _tokens),
 }
 
 
