@@ -100,7 +100,8 @@ def offer(item: object, *, goal_id: str | None = None) -> Offer:
     told = fields.get("goalId") if goal_id is None else goal_id
     if not isinstance(told, str):
         raise IdInvalid("a goal's id is a text", field="goalId")
-    get = fields.get
+    # The engine checks the rest.
+    get: Callable[[str], Any] = fields.get
     return Offer(
         told, get("userId"), get("amount"), get("contributionId"), instant(get("occurredAt")), get("displayName")
     )

@@ -57,6 +57,11 @@ def codes() -> dict[str, int]:
     return {error.code: number for error, number in _STATUS.items()}
 
 
+def descriptions() -> list[tuple[str, int, str]]:
+    """Every code with its usual status and what it says."""
+    return [(error.code, number, error().detail) for error, number in _STATUS.items()]
+
+
 def problem(error: WorldEventsError) -> dict[str, Any]:
     """An error as a problem document."""
     told = {

@@ -7,7 +7,9 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from worldevents.auth import Access, user_tokens
 from worldevents.batcher import Batcher
 from worldevents.clock import Clock, SystemClock
 from worldevents.engine import Engine
@@ -20,6 +22,9 @@ from worldevents.store import open_store
 from worldevents.store.base import Store
 from worldevents.telemetry import Telemetry
 
+if TYPE_CHECKING:
+    from worldevents.auth.users import UserTokens
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -31,11 +36,16 @@ class Runtime:
     ledger: Ledger
     telemetry: Telemetry
     hub: Hub
+    access: Access
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings | None = None, *, clock: Clock | None = None) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings | None = None, *, clock: Clock | None = None, run_token: str | None = None
+) -> AsyncIterator[Runtime]:
     """The system on a database, until the context ends; then accepted callers are answered, and all is closed.
+
+    `run_token` is a key of this run alone, with every right: the command line beside a server has it.
 
     A background task that dies cancels the body and raises here. Raises ConfigurationInvalid, LedgerUnavailable,
     LedgerOutdated, and DatabaseOwned where another process has the database.
@@ -61,8 +71,12 @@ async def open_runtime(settings: Settings | None = None, *, clock: Clock | None 
         stack.callback(pump.cancel)
         tasks.create_task(hub.run(), name="hub")
         stack.callback(hub.close)
+        access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=run_token)
+        await access.refresh()
+        keys = tasks.create_task(access.run(), name="keys")
+        stack.callback(keys.cancel)
         try:
-            yield Runtime(settings, engine, store, ledger, telemetry, hub)
+            yield Runtime(settings, engine, store, ledger, telemetry, hub, access)
         except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
             failure = error
     if failure is not None:
@@ -79,3 +93,13 @@ async def _pump(store: Store, updates: AsyncIterator[GoalUpdate], hub: Hub) -> N
             versions[event_id] = published.version
             hub.keep(event_id, {goal.id for goal in published.event.goals})
         hub.tell(update)
+
+
+def _user_tokens(settings: Settings, clock: Clock) -> UserTokens | None:
+    return user_tokens(
+        secret=settings.jwt_secret,
+        jwks_url=settings.jwt_jwks_url,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        clock=clock,
+    )

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import worldevents
 from worldevents import problems
-from worldevents.api import events, goals, operators, pages, stream, system
+from worldevents.api import events, goals, operators, pages, system
 from worldevents.api.answers import PROBLEM, encode, problem_headers
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.front import App, Front
@@ -35,7 +35,7 @@ def create_app(runtime: Runtime) -> App:
     app = _framework(runtime)
     gate = Gate(runtime.access)
     app.state.gate = gate
-    front = Front(app, gate, ContributionRoutes(runtime.engine, runtime.settings))
+    front = Front(app, gate, ContributionRoutes(runtime.engine, runtime.settings), runtime.hub)
     return CORSMiddleware(
         front,
         allow_origins=runtime.settings.allowed_origins(),
@@ -66,9 +66,9 @@ def _framework(runtime: Runtime) -> FastAPI:
     app.include_router(goals.routes(engine))
     app.include_router(events.routes(engine))
     app.include_router(operators.routes(engine, runtime.settings))
-    app.include_router(stream.routes(engine, runtime.hub))
     app.include_router(system.routes(runtime.telemetry, version=worldevents.__version__, ready=ready))
-    pages.add(app, engine, runtime.settings)
+    app.include_router(pages.routes(engine, runtime.settings))
+    app.mount("/elements", pages.elements())
     app.add_exception_handler(WorldEventsError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_form)
     app.add_exception_handler(HTTPException, _refuse_route)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, MutableMapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -66,7 +66,7 @@ async def read(headers: Headers, receive: Receive, limit: int) -> bytes:
     raise Gone
 
 
-async def lines(receive: Receive, *, limit: int, longest: int) -> AsyncIterator[list[bytes]]:
+async def lines(receive: Receive, *, limit: int, longest: int) -> AsyncGenerator[list[bytes]]:
     """The body's lines as they arrive, those of one chunk together; blank ones are left out.
 
     A last line needs no line break. Raises TooLarge for a longer line or body; Gone if the client left: what it had

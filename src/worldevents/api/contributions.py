@@ -19,7 +19,8 @@ from worldevents.api.answers import Send, encode, send_json
 from worldevents.api.bodies import Headers, Receive
 from worldevents.auth import Caller
 from worldevents.engine import Engine, Offer
-from worldevents.errors import Forbidden, IdInvalid, TooLarge, WorldEventsError
+from worldevents.errors import BodyInvalid, Forbidden, IdInvalid, TooLarge, WorldEventsError
+from worldevents.problems import WHOLE_BODY
 from worldevents.settings import Settings
 
 LINES_PER_CALL: Final = 1_000
@@ -81,26 +82,34 @@ class ContributionRoutes:
     # Lines.
 
     async def _stream(self, caller: Caller, headers: Headers, receive: Receive, send: Send) -> None:
-        settings = self._settings
-        bodies.check_length(headers, settings.stream_body_max)
-        found = bodies.lines(receive, limit=settings.stream_body_max, longest=settings.body_max)
+        bodies.check_length(headers, self._settings.stream_body_max)
         answers = _Answers(send)
-        async with aclosing(found), asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks:
             tasks.create_task(answers.run())
             try:
-                async for lines in found:
-                    # More lines than are taken: the first of those says so, and is the last to be answered.
-                    room = settings.lines_max - answers.lines
-                    for start in range(0, min(len(lines), room), LINES_PER_CALL):
-                        answers.put(await self._act(caller, lines[start : min(start + LINES_PER_CALL, room)]))
-                    if len(lines) > room:
-                        raise TooLarge(f"at most {settings.lines_max:,} lines in one call", field="body")
+                await self._act_on_lines(caller, receive, answers)
+            except bodies.Gone:
+                # What was acted on is kept, as after every answer that is lost.
+                return
             except WorldEventsError as error:
                 answers.fail(error)
             finally:
                 answers.end()
         if answers.failure is not None:
             raise answers.failure
+
+    async def _act_on_lines(self, caller: Caller, receive: Receive, answers: _Answers) -> None:
+        settings = self._settings
+        found = bodies.lines(receive, limit=settings.stream_body_max, longest=settings.body_max)
+        async with aclosing(found):
+            async for lines in found:
+                taken = lines[: settings.lines_max - answers.lines]
+                for start in range(0, len(taken), LINES_PER_CALL):
+                    answers.put(await self._act(caller, taken[start : start + LINES_PER_CALL]))
+                if len(taken) < len(lines):
+                    raise TooLarge(f"at most {settings.lines_max:,} lines in one call", field=WHOLE_BODY)
+        if not answers.lines:
+            raise BodyInvalid("a stream has at least one line", field=WHOLE_BODY)
 
     async def _act(self, caller: Caller, lines: Sequence[bytes]) -> list[dict[str, Any]]:
         def read(line: object) -> Offer:

@@ -1,22 +1,27 @@
-"""The outermost callable: lets in, sends contributions to their bare routes and everything else to the framework."""
+"""The outermost callable: lets in, sends the busy routes to bare callables and everything else to the framework."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+import random
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from worldevents.api import bodies
 from worldevents.api.answers import Scope, Send, send_problem
 from worldevents.api.bodies import Headers, Receive
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.gate import Gate
+from worldevents.api.stream import StreamLimits, named_goals, stream
 from worldevents.auth import Caller, Right
 from worldevents.errors import Internal, MethodNotAllowed, WorldEventsError
+from worldevents.live.hub import Hub
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Handler = Callable[[Caller, Headers, Receive, Send], Awaitable[None]]
 
+STREAM: Final = "/v1/stream"
 _GOALS: Final = "/v1/goals/"
 _TAIL: Final = "/contributions"
 
@@ -26,11 +31,14 @@ _log = logging.getLogger(__name__)
 class Front:
     """An ASGI application around the framework's."""
 
-    def __init__(self, app: App, gate: Gate, contributions: ContributionRoutes) -> None:
+    def __init__(self, app: App, gate: Gate, contributions: ContributionRoutes, hub: Hub) -> None:
         self._app = app
         self._gate = gate
         self._contributions = contributions
-        self._bare: dict[str, Handler] = {
+        self._hub = hub
+        self._stream_limits = StreamLimits()
+        self._chance = random.Random()  # noqa: S311 - spreads reconnections, keeps no secret
+        self._many: dict[str, Handler] = {
             "/v1/contributions": contributions.many,
             "/v1/actions": contributions.actions,
         }
@@ -39,22 +47,9 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers: Headers = dict(scope["headers"])
         answer = _Answer(send)
         try:
-            self._gate.check_neighbour(headers)
-            path = _path(scope)
-            if path.endswith(_TAIL) and path.startswith(_GOALS):
-                _need_post(scope)
-                goal_id = path[len(_GOALS) : -len(_TAIL)]
-                caller = await self._contributor(headers)
-                await self._contributions.one(goal_id, caller, headers, receive, answer)
-            elif path in self._bare:
-                _need_post(scope)
-                caller = await self._contributor(headers)
-                await self._bare[path](caller, headers, receive, answer)
-            else:
-                await self._app(scope, receive, send)
+            await self._answer(scope, receive, answer)
         except bodies.Gone:
             return
         except WorldEventsError as error:
@@ -65,10 +60,47 @@ class Front:
             _log.exception("a request failed")
             await answer.fail(Internal())
 
-    async def _contributor(self, headers: Headers) -> Caller:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Headers = dict(scope["headers"])
+        self._gate.check_neighbour(headers)
+        path = _path(scope)
+        if path.endswith(_TAIL) and path.startswith(_GOALS):
+            caller = await self._contributor(scope, headers)
+            goal_id = path[len(_GOALS) : -len(_TAIL)]
+            await self._contributions.one(goal_id, caller, headers, receive, send)
+        elif path in self._many:
+            caller = await self._contributor(scope, headers)
+            await self._many[path](caller, headers, receive, send)
+        elif path == STREAM:
+            await self._stream(scope, headers, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _contributor(self, scope: Scope, headers: Headers) -> Caller:
+        _need(scope, "POST")
         caller = await self._gate.caller(headers)
         caller.require_any(Right.CONTRIBUTE)
         return caller
+
+    async def _stream(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        _need(scope, "GET")
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        caller = await self._gate.caller(headers, _last(query, "apikey"))
+        caller.require_any(Right.READ)
+        goals = named_goals(self._hub, _last(query, "goals")) or caller.goals or None
+        for goal_id in goals or ():
+            caller.require(Right.READ, goal_id)
+        told = headers.get(b"last-event-id")
+        await stream(
+            scope,
+            receive,
+            send,
+            hub=self._hub,
+            goals=goals,
+            last_event_id=_last(query, "lastEventId") if told is None else told.decode("latin-1"),
+            limits=self._stream_limits,
+            chance=self._chance,
+        )
 
 
 class _Answer:
@@ -94,6 +126,10 @@ def _path(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(root) else path
 
 
-def _need_post(scope: Scope) -> None:
-    if scope["method"] != "POST":
-        raise MethodNotAllowed("this address takes POST", field="POST")
+def _need(scope: Scope, method: str) -> None:
+    if scope["method"] != method:
+        raise MethodNotAllowed(f"this address takes {method}", field=method)
+
+
+def _last(query: Mapping[str, list[str]], name: str) -> str | None:
+    return query[name][-1] if name in query else None

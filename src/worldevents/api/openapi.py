@@ -13,7 +13,7 @@ from worldevents.api import bodies, schemas
 from worldevents.api.answers import PROBLEM
 from worldevents.api.routing import PUBLIC
 
-_SECURITY: Final = [{"key": []}, {"apikey": []}]
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"key": []}, {"apikey": []}]
 _CONTRIBUTION: Final = {"contributionId": "workout-1:squat", "userId": "ada", "amount": 102.5}
 _IN_BATCH: Final = {"goalId": "lift-the-frost", **_CONTRIBUTION}
 _WORKOUT: Final = {
@@ -39,6 +39,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     paths = document["paths"]
     for path, entry in _bare_routes(components).items():
         paths.setdefault(path, {})["post"] = entry
+    paths["/v1/stream"] = {"get": _stream()}
     for path, methods in paths.items():
         for method, entry in methods.items():
             statuses = _READ_STATUSES if method == "get" else _WRITE_STATUSES
@@ -116,6 +117,29 @@ def _bare_routes(components: dict[str, Any]) -> dict[str, dict[str, Any]]:
             },
             "security": _SECURITY,
         },
+    }
+
+
+def _stream() -> dict[str, Any]:
+    return {
+        "tags": ["live"],
+        "operationId": "stream",
+        "summary": "Follow goals live",
+        "description": (
+            "Server-sent events: the newest state of each goal, then every change. Events: goal_update, which is always"
+            " the whole state, goal_tier_unlocked, goal_completed, goal_started, goal_ended, and bye before a shutdown."
+        ),
+        "parameters": [
+            _parameter("goals", "query", "Ids of goals, with commas between them; all goals where left out."),
+            _parameter("lastEventId", "query", "As the header Last-Event-ID, which goes first."),
+        ],
+        "responses": {
+            "200": {
+                "description": "What happens, until somebody ends it.",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        },
+        "security": _SECURITY,
     }
 
 

@@ -49,7 +49,7 @@ def routes(engine: Engine, settings: Settings) -> APIRouter:
         },
     )
     async def publish_event(
-        request: Request, caller: Operator, dry_run: DryRun = False, author: Author = None, reason: Reason = ""
+        request: Request, caller: Operator, *, dry_run: DryRun = False, author: Author = None, reason: Reason = ""
     ) -> Response:
         """Make an event file the event's newest version. Sent again, it changes nothing."""
         headers = dict(request.scope["headers"])
@@ -58,7 +58,7 @@ def routes(engine: Engine, settings: Settings) -> APIRouter:
         event = _event_from_toml(body) if kind == bodies.TOML else _event_from_json(body)
         if dry_run:
             return answer(await local.plan(event))
-        name = _text(author, "author", AUTHOR_MAX) if author else caller.name
+        name = _text(author, "author", AUTHOR_MAX) if author else caller.hint
         why = _text(reason, "reason", REASON_MAX) if reason else ""
         return answer(await local.publish(event, author=name, reason=why))
 
@@ -97,7 +97,7 @@ def _by(caller: Caller, told: dict[str, Any]) -> dict[str, str]:
     author = told.get("author")
     return {
         "reason": _text(told.get("reason"), "reason", REASON_MAX),
-        "author": caller.name if author is None else _text(author, "author", AUTHOR_MAX),
+        "author": caller.hint if author is None else _text(author, "author", AUTHOR_MAX),
     }
 
 

@@ -52,7 +52,7 @@ Reader = Annotated[Caller, Depends(reader)]
 ReaderOf = Annotated[Caller, Depends(reader_of)]
 Operator = Annotated[Caller, Depends(operator)]
 
-DOCUMENTED: Final = (Depends(_bearer), Depends(_query))
+DOCUMENTED: Final = [Depends(_bearer), Depends(_query)]
 """For a router: says in the OpenAPI document by what its callers are known. The rules above do the work."""
 
 

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
 
-from worldevents.api.pages import render_docs
+from worldevents.api import docs
+from worldevents.api.html import html
 from worldevents.api.routing import DOCUMENTED, Operator, answer
 from worldevents.errors import WorldEventsError
 from worldevents.telemetry import Telemetry
@@ -50,8 +50,8 @@ def routes(telemetry: Telemetry, *, version: str, ready: Check) -> APIRouter:
         return answer(request.app.openapi())
 
     @router.get("/docs", include_in_schema=False)
-    async def docs(request: Request) -> HTMLResponse:
+    async def describe(request: Request) -> Response:
         document: dict[str, Any] = request.app.openapi()
-        return HTMLResponse(render_docs(document))
+        return html(docs.render(document))
 
     return router
