@@ -117,6 +117,10 @@ class MethodNotAllowed(WorldEventsError):
 
     code = "method_not_allowed"
 
+    def __init__(self, detail: str | None = None, *, field: str | None = None, allowed: str = "") -> None:
+        super().__init__(detail, field=field)
+        self.allowed = allowed
+
 
 class UnknownKey(WorldEventsError):
     """No key has this id."""

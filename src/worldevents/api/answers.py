@@ -41,8 +41,8 @@ def problem_headers(error: WorldEventsError) -> Mapping[str, str]:
     told = {"cache-control": "no-store"}
     if isinstance(error, Unauthorized):
         told["www-authenticate"] = "Bearer"
-    elif isinstance(error, MethodNotAllowed) and error.field is not None:
-        told["allow"] = error.field
+    elif isinstance(error, MethodNotAllowed):
+        told["allow"] = error.allowed
     elif status == 503:  # noqa: PLR2004 - Service Unavailable
         told["retry-after"] = str(problems.RETRY_AFTER_S)
     elif status == 413:  # noqa: PLR2004 - Content Too Large

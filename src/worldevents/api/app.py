@@ -100,11 +100,11 @@ async def _refuse_form(_: Request, error: Exception) -> Response:
     return _problem(BodyInvalid(f"this cannot be read: {first['msg'].lower()}", field=str(first["loc"][-1])))
 
 
-async def _refuse_route(request: Request, error: Exception) -> Response:
+async def _refuse_route(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for no other
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "GET")
-        return _problem(MethodNotAllowed(f"{request.method} is not known here", field=allowed))
+        return _problem(MethodNotAllowed(f"this address takes {allowed}", allowed=allowed))
     if error.status_code == HTTPStatus.NOT_FOUND:
         return _problem(UnknownRoute())
     return _problem(BodyInvalid("the request cannot be read", field=problems.WHOLE_BODY))

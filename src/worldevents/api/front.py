@@ -128,7 +128,7 @@ def _path(scope: Scope) -> str:
 
 def _need(scope: Scope, method: str) -> None:
     if scope["method"] != method:
-        raise MethodNotAllowed(f"this address takes {method}", field=method)
+        raise MethodNotAllowed(f"this address takes {method}", allowed=method)
 
 
 def _last(query: Mapping[str, list[str]], name: str) -> str | None:
