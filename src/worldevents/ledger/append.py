@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from worldevents.errors import DatabaseOwned, UnknownGoal
-from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
+from worldevents.ledger.base import Appended, Decide, GoalTotals, Row
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
@@ -26,19 +26,46 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 _STATUS: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
-_STATUS_NUMBER: Final = {status: number for number, status in enumerate(_STATUS)}
-COUNTED: Final = _STATUS_NUMBER[ContributionStatus.COUNTED]
-HELD: Final = _STATUS_NUMBER[ContributionStatus.HELD]
+COUNTED: Final = _STATUS.index(ContributionStatus.COUNTED)
+HELD: Final = _STATUS.index(ContributionStatus.HELD)
+LATE: Final = _STATUS.index(ContributionStatus.LATE)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A contribution that is written now, and where."""
+class Kept(NamedTuple):
+    """A contribution that is written now, as a row: the columns of the table in their order."""
 
     position: int
     digest: bytes
-    item: GoalContribution
-    entry: Entry
+    goal_id: str
+    user_id: str
+    contribution_id: str
+    amount: int
+    status: int
+    occurred_at: int
+    received_at: int
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What the kept rows of one goal add up to."""
+
+    counted: int = 0
+    held: int = 0
+    changes: int = 0
+    users: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, row: Kept) -> None:
+        if row.status == LATE:
+            return
+        counted, held = (row.amount, 0) if row.status == COUNTED else (0, row.amount)
+        self.counted += counted
+        self.held += held
+        self.changes += 1
+        before = self.users.get(row.user_id, (0, 0))
+        self.users[row.user_id] = before[0] + counted, before[1] + held
+
+    def rows(self) -> Iterator[tuple[str, int, int]]:
+        return ((user_id, counted, held) for user_id, (counted, held) in self.users.items())
 
 
 def microseconds(instant: datetime) -> int:
@@ -51,10 +78,15 @@ def instant(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
-def digest(key: bytes, item: GoalContribution) -> bytes:
-    """The unique key of a contribution: keyed, so that a raw id can be forgotten while its repeats are still known."""
-    text = f"{item.goal_id}\0{item.user_id}\0{item.contribution_id}"
-    return hashlib.blake2b(text.encode(), key=key, digest_size=16).digest()
+def digests(key: bytes, batch: Iterable[GoalContribution]) -> list[bytes]:
+    """The unique keys of contributions: keyed, so that a raw id can be forgotten while its repeats are still known."""
+    keyed = hashlib.blake2b(key=key, digest_size=16)
+    found = []
+    for item in batch:
+        one = keyed.copy()
+        one.update(f"{item.goal_id}\0{item.user_id}\0{item.contribution_id}".encode())
+        found.append(one.digest())
+    return found
 
 
 class Writing:
@@ -77,90 +109,91 @@ class Writing:
 
     def append(self, batch: Sequence[GoalContribution], decide: Decide) -> Appended:
         """See `Ledger.append`."""
-        digests = [digest(self._identity.digest_key, item) for item in batch]
+        ids = digests(self._identity.digest_key, batch)
         stored = {
             bytes(one): Row(position, amount, _STATUS[status])
-            for one, position, amount, status in self._statements.look_up(self._cursor, digests)
+            for one, position, amount, status in self._statements.look_up(self._cursor, ids)
         }
-        entries = decide([stored.get(one) for one in digests])
-        kept: list[Kept] = []
+        entries = decide([stored.get(one) for one in ids])
         ((last,),) = self._statements.last_position.rows(self._cursor, {})
         position = last or 0
-        for index, (item, entry) in enumerate(zip(batch, entries, strict=True)):
-            if entry is not None and digests[index] not in stored:
-                position += 1
-                kept.append(Kept(position, digests[index], item, entry))
-                stored[digests[index]] = Row(position, item.amount, entry.status)
-        rows = [stored.get(one) for one in digests]
+        kept: list[Kept] = []
+        names: dict[str, str] = {}
+        arrived, received_at = EPOCH, 0
+        for one, item, entry in zip(ids, batch, entries, strict=True):
+            if entry is None or one in stored:
+                continue
+            position += 1
+            # Most of a batch has one and the same instant.
+            if entry.received_at is not arrived:
+                arrived, received_at = entry.received_at, microseconds(entry.received_at)
+            occurred_at = received_at if entry.occurred_at is arrived else microseconds(entry.occurred_at)
+            status = _STATUS.index(entry.status)
+            goal_id, user_id, contribution_id, amount, _, name = item
+            kept.append(
+                Kept(position, one, goal_id, user_id, contribution_id, amount, status, occurred_at, received_at)
+            )
+            stored[one] = Row(position, amount, entry.status)
+            if name is not None:
+                names[user_id] = name
+        rows = [stored.get(one) for one in ids]
         if not kept:
             return Appended(rows, {}, ())
-        self._statements.insert_contributions.many(self._cursor, map(_row, kept))
-        self._add_to_users(kept)
-        self._name_users(kept)
+        self._statements.insert_contributions.insert(self._cursor, kept)
+        self._name_users(names)
         totals, unlocks = self._move_goals(kept)
         return Appended(rows, totals, unlocks)
 
-    def _add_to_users(self, kept: Iterable[Kept]) -> None:
-        sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-        for one in kept:
-            if one.entry.status is not ContributionStatus.LATE:
-                own = sums[one.item.goal_id, one.item.user_id]
-                own[one.entry.status is ContributionStatus.HELD] += one.item.amount
-        if sums:
-            self._statements.add_to_contributors.many(
-                self._cursor,
-                # In key order, so that two writers without the lock could never wait for each other in a circle.
-                (
-                    {"goal_id": goal_id, "user_id": user_id, "amount": counted, "pending": pending}
-                    for (goal_id, user_id), (counted, pending) in sorted(sums.items())
-                ),
-            )
-
-    def _name_users(self, kept: Iterable[Kept]) -> None:
-        names = {one.item.user_id: one.item.display_name for one in kept if one.item.display_name is not None}
+    def _name_users(self, names: Mapping[str, str]) -> None:
         if names:
             rows = ({"user_id": user_id, "display_name": name} for user_id, name in sorted(names.items()))
             self._statements.name_players.many(self._cursor, rows)
 
-    def _move_goals(self, kept: Iterable[Kept]) -> tuple[dict[str, GoalTotals], list[TierUnlock]]:
-        by_goal: defaultdict[str, list[Kept]] = defaultdict(list)
+    def _move_goals(self, kept: Sequence[Kept]) -> tuple[dict[str, GoalTotals], list[TierUnlock]]:
+        goals: defaultdict[str, _Sums] = defaultdict(_Sums)
         for one in kept:
-            by_goal[one.item.goal_id].append(one)
+            goals[one.goal_id].add(one)
+        # In key order, so that two writers without the lock could never wait for each other in a circle.
+        users = [(goal_id, *own) for goal_id in sorted(goals) for own in sorted(goals[goal_id].rows())]
+        self._statements.add_to_contributors.insert(self._cursor, users)
         totals: dict[str, GoalTotals] = {}
         unlocks: list[TierUnlock] = []
-        for goal_id, rows in by_goal.items():
-            counted = sum(one.item.amount for one in rows if one.entry.status is ContributionStatus.COUNTED)
-            held = sum(one.item.amount for one in rows if one.entry.status is ContributionStatus.HELD)
-            visible = sum(one.entry.status is not ContributionStatus.LATE for one in rows)
-            moved = self.move_goal(goal_id, counted=counted, held=held, changes=visible)
-            new = [
-                self._unlock(rows, moved.total - counted, value, threshold)
-                for threshold, value in self.reached_tiers(goal_id, moved.total)
-            ]
+        for goal_id, sums in goals.items():
+            moved, went_past = self._move(goal_id, counted=sums.counted, held=sums.held, changes=sums.changes)
+            new: list[TierUnlock] = []
+            if went_past:
+                rows = [one for one in kept if one.goal_id == goal_id and one.status == COUNTED]
+                before = moved.total - sums.counted
+                new = [self._unlock(rows, before, *tier) for tier in self.reached_tiers(goal_id, moved.total)]
             totals[goal_id] = self.unlock(new) or moved
             unlocks += new
         return totals, unlocks
 
-    def _unlock(self, rows: Iterable[Kept], before: int, value: int, threshold: Decimal) -> TierUnlock:
+    def _unlock(self, counted: Iterable[Kept], before: int, threshold: Decimal, value: int) -> TierUnlock:
         running = before
-        for one in rows:
-            running += one.item.amount if one.entry.status is ContributionStatus.COUNTED else 0
+        for one in counted:
+            running += one.amount
             if running >= value:
                 return TierUnlock(
-                    goal_id=one.item.goal_id,
+                    goal_id=one.goal_id,
                     threshold=threshold,
-                    unlocked_at=one.entry.received_at,
+                    unlocked_at=instant(one.received_at),
                     position=Position(self._identity.epoch, one.position),
                 )
         raise AssertionError("a tier was reached by none of the rows that reached it")
 
-    def move_goal(self, goal_id: str, *, counted: int = 0, held: int = 0, changes: int) -> GoalTotals:
-        """Add to a goal's totals and version, and say what they are now."""
+    def move_goal(self, goal_id: str, *, changes: int) -> GoalTotals:
+        """Raise a goal's version, and say what the goal stands at now."""
+        return self._move(goal_id, counted=0, held=0, changes=changes)[0]
+
+    def _move(self, goal_id: str, *, counted: int, held: int, changes: int) -> tuple[GoalTotals, bool]:
+        """Add to a goal's totals and version; says what they are now, and whether this went past a tier."""
         change = {"goal_id": goal_id, "counted": counted, "held": held, "changes": changes}
         rows = self._statements.move_goal.rows(self._cursor, change)
         if not rows:
             raise UnknownGoal(f"no goal {goal_id} in the ledger")
-        return GoalTotals(*rows[0])
+        total, pending, seq, went_past = rows[0]
+        return GoalTotals(total, pending, seq), bool(went_past)
 
     def reached_tiers(self, goal_id: str, total: int) -> list[tuple[Decimal, int]]:
         """Thresholds (percent, value) that a total has reached and no unlock names yet, lowest first."""
@@ -184,18 +217,3 @@ class Writing:
             ),
         )
         return self.move_goal(unlocks[0].goal_id, changes=len(unlocks))
-
-
-def _row(kept: Kept) -> dict[str, object]:
-    item, entry = kept.item, kept.entry
-    return {
-        "position": kept.position,
-        "digest": kept.digest,
-        "goal_id": item.goal_id,
-        "user_id": item.user_id,
-        "contribution_id": item.contribution_id,
-        "amount": item.amount,
-        "status": _STATUS_NUMBER[entry.status],
-        "occurred_at": microseconds(entry.occurred_at),
-        "received_at": microseconds(entry.received_at),
-    }

@@ -22,13 +22,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from worldevents.model import AccessKey, ContributionStatus, EventVersion, GoalContribution, SeasonalEvent, TierUnlock
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What the ledger holds under a contribution id."""
 
     position: int
@@ -36,8 +35,7 @@ class Row:
     status: ContributionStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A decision to keep a contribution: what becomes of it, when it happened and when it arrived."""
 
     status: ContributionStatus

@@ -17,6 +17,7 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, m
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from worldevents.errors import ConfigurationInvalid, LedgerUnavailable
+from worldevents.ledger.worker import Worker
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Database:
         self._engine = _engine(url)
         self._reading = _reading(self._engine)
         self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
-        self._writer = ThreadPoolExecutor(1, "ledger-writer")
+        self._writer = Worker("ledger-writer")
         # Kept open by the writer's thread: taking one from the pool costs as much as a small append.
         self._writing: Connection | None = None
 
@@ -95,15 +96,15 @@ class Database:
                 self._let_go(invalid=True)
                 raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._writer, transact)
+        return await self._writer.run(transact)
 
     async def close(self) -> None:
+        await self._writer.run(self._let_go)
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
         self._readers.shutdown()
-        self._writer.submit(self._let_go).result()
-        self._writer.shutdown()
+        self._writer.close()
         self._engine.dispose()
 
     def _let_go(self, *, invalid: bool = False) -> None:

@@ -7,16 +7,22 @@ and preparing the same six statements again would cost more than the database do
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Executable, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.schema import Table
 
 from worldevents.ledger.schema import contribution, contributor, goal, identity, player, tier, tier_unlock
 
 LOOKUP_MAX: Final = 1_024
 """Ids asked for in one statement; a power of two, as every size of that statement is."""
+ROWS_MAX: Final = 512
+"""Rows written by one statement; a power of two, as every size of that statement is."""
 
 Parameters = Mapping[str, object]
 
@@ -26,33 +32,65 @@ class Prepared:
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
-        self._sql: str = compiled.string
-        self._order: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+        self.sql: str = compiled.string
+        self._order: Sequence[str] = compiled.positiontup
 
     def rows(self, cursor: Any, parameters: Parameters) -> list[Any]:
         """Run it and fetch everything it returns."""
-        cursor.execute(self._sql, self._arranged(parameters))
+        cursor.execute(self.sql, self._arranged(parameters))
         rows: list[Any] = cursor.fetchall()
         return rows
 
     def many(self, cursor: Any, parameters: Iterable[Parameters]) -> None:
         """Run it once per set of parameters."""
-        cursor.executemany(self._sql, [self._arranged(one) for one in parameters])
+        cursor.executemany(self.sql, [self._arranged(one) for one in parameters])
 
-    def _arranged(self, parameters: Parameters) -> object:
-        return parameters if self._order is None else [parameters[name] for name in self._order]
+    def _arranged(self, parameters: Parameters) -> Sequence[object]:
+        return [parameters[name] for name in self._order]
+
+
+class Rows:
+    """An INSERT of many rows, each with its values in the order of the table's columns.
+
+    Whole blocks go in one statement: SQLite then writes without this process's interpreter, and the event loop runs
+    meanwhile. Sizes are powers of two, so that there are few statements to prepare.
+    """
+
+    def __init__(self, statement: Insert, dialect: Dialect) -> None:
+        sql = Prepared(statement, dialect).sql
+        start = sql.index("(", sql.index(" VALUES "))
+        end = sql.index(")", start) + 1
+        self._before, self._one, self._after = sql[:start], sql[start:end], sql[end:]
+        self._sql: dict[int, str] = {}
+
+    def insert(self, cursor: Any, rows: Sequence[Sequence[object]]) -> None:
+        start = 0
+        while start < len(rows):
+            size = min(ROWS_MAX, 1 << (len(rows) - start).bit_length() - 1)
+            cursor.execute(self._sized(size), list(chain.from_iterable(rows[start : start + size])))
+            start += size
+
+    def _sized(self, size: int) -> str:
+        if size not in self._sql:
+            self._sql[size] = self._before + ", ".join([self._one] * size) + self._after
+        return self._sql[size]
 
 
 class Statements:
     """All of them, for one dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+        # Positional parameters on both: they are handed on as they are.
+        self._dialect: Dialect = (
+            psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+            if dialect.name == "postgresql"
+            else pysqlite.dialect()
+        )
         self._look_up: dict[int, Prepared] = {}
         self.lock = self._prepare(_LOCK) if dialect.name == "postgresql" else None
         self.last_position = self._prepare(_LAST_POSITION)
-        self.insert_contributions = self._prepare(insert(contribution))
-        self.add_to_contributors = self._prepare(_add_to_contributors(dialect))
+        self.insert_contributions = Rows(_INSERT_CONTRIBUTIONS, self._dialect)
+        self.add_to_contributors = Rows(_add_to_contributors(dialect), self._dialect)
         self.name_players = self._prepare(_name_players(dialect))
         self.move_goal = self._prepare(_MOVE_GOAL)
         self.reached_tiers = self._prepare(_REACHED_TIERS)
@@ -66,8 +104,8 @@ class Statements:
             size = 1 << (len(some) - 1).bit_length()
             if size not in self._look_up:
                 self._look_up[size] = self._prepare(_look_up(size))
-            padded = [*some, *[some[0]] * (size - len(some))]
-            yield from self._look_up[size].rows(cursor, {f"d{place}": one for place, one in enumerate(padded)})
+            cursor.execute(self._look_up[size].sql, [*some, *[some[0]] * (size - len(some))])
+            yield from cursor.fetchall()
 
     def _prepare(self, statement: Executable) -> Prepared:
         return Prepared(statement, self._dialect)
@@ -89,7 +127,7 @@ def _look_up(size: int) -> Executable:
     return select(columns.digest, columns.position, columns.amount, columns.status).where(columns.digest.in_(wanted))
 
 
-def _add_to_contributors(dialect: Dialect) -> Executable:
+def _add_to_contributors(dialect: Dialect) -> Insert:
     new = upsert(dialect, contributor)
     return new.on_conflict_do_update(
         index_elements=["goal_id", "user_id"],
@@ -107,8 +145,14 @@ def _name_players(dialect: Dialect) -> Executable:
 
 _LOCK = select(identity.c.owner).with_for_update()
 
+# Without OR FAIL, SQLite would keep a copy of every page that the statement touches, to undo it alone. Whatever fails
+# here undoes the whole transaction.
+_INSERT_CONTRIBUTIONS = insert(contribution).prefix_with("OR FAIL", dialect="sqlite")
+
 _LAST_POSITION = select(func.max(contribution.c.position))
 
+# Says as well whether the total went past a tier. (SQLAlchemy leaves the tables' names out of what SQLite returns: no
+# column that stands in the subquery may be in both tables.)
 _MOVE_GOAL = (
     update(goal)
     .where(goal.c.id == bindparam("goal_id"))
@@ -117,7 +161,18 @@ _MOVE_GOAL = (
         pending=goal.c.pending + bindparam("held"),
         seq=goal.c.seq + bindparam("changes"),
     )
-    .returning(goal.c.total, goal.c.pending, goal.c.seq)
+    .returning(
+        goal.c.total,
+        goal.c.pending,
+        goal.c.seq,
+        select(tier.c.threshold_value)
+        .where(
+            tier.c.goal_id == goal.c.id,
+            tier.c.threshold_value <= goal.c.total,
+            tier.c.threshold_value > goal.c.total - bindparam("counted"),
+        )
+        .exists(),
+    )
 )
 
 # Thresholds that a total has reached and no unlock names yet, lowest first.
