@@ -2,12 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+RUNTIME := .venv/runtime
 # As many at once as there are cores; what shares an expensive fixture stays together.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 UV_VERSION := 0.13.9
 COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 
-.PHONY: setup test check lint lock clean
+.PHONY: demo setup test check lint lock clean
+
+# A real winter of lifting, live in the browser: make demo ARGS="--port 0 --speed max"
+demo: $(RUNTIME)
+	$(BIN)/worldevents demo $(ARGS)
+
+# Only what runs it.
+$(RUNTIME): pyproject.toml requirements/runtime.txt tools/bootstrap
+	PYTHON="$(PYTHON)" sh tools/bootstrap requirements/runtime.txt
+	touch $@
 
 setup: $(READY)
 
