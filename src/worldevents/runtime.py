@@ -63,7 +63,12 @@ async def open_runtime(
         tasks.create_task(batcher.run(), name="batcher")
         stack.callback(batcher.close)
         engine = Engine(store, ledger, batcher, clock)
-        hub = Hub(clock, telemetry, run_id=secrets.token_hex(4))
+        hub = Hub(
+            clock,
+            telemetry,
+            run_id=secrets.token_hex(4),
+            interval_s=settings.update_interval_ms / 1_000,
+        )
         # Listened to first, and only then looked at: an update told twice is harmless, one that is missed is not.
         updates = stack.enter_context(store.updates())
         hub.prime([await store.state(goal.id) for one in store.events.values() for goal in one.event.goals])

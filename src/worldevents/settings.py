@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,6 +45,15 @@ class Settings(BaseSettings):
 
     event_body_max: int = Field(default=65_536, ge=1_024)
     """The largest event file over HTTP, in bytes."""
+
+    update_interval_ms: int = Field(default=400, ge=10, le=60_000)
+    """The least time between two live updates of one goal, in milliseconds; unlocks, starts and ends do not wait."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What a server logs on stderr: this and what is worse."""
+
+    trusted_proxies: str = ""
+    """Addresses or networks of proxies whose X-Forwarded headers a server believes, separated by commas; none."""
 
     origins: str = ""
     """Where pages that may call this server come from, separated by commas; pages of this machine may."""

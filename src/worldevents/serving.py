@@ -1,0 +1,267 @@
+"""The server process: a runtime behind HTTP, until a signal asks it to leave; then it leaves politely and at once.
+
+Open streams are told goodbye first, for a server that waits for them would wait for ever. Nothing is decided here about
+requests: the application does that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import re
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import asynccontextmanager, closing, contextmanager
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import HANDLED_SIGNALS
+
+from worldevents.api.app import create_app
+from worldevents.api.stream import ABORT
+from worldevents.clock import Clock
+from worldevents.errors import ConfigurationInvalid, Internal
+from worldevents.ledger import Address, announced
+from worldevents.live.hub import Hub
+from worldevents.runtime import Runtime, open_runtime
+from worldevents.settings import Settings
+
+LEAVE_S: Final = 10
+"""How long requests under way may take once the server is asked to leave."""
+UNHEARD_MS: Final = 30_000
+"""How long a client may leave unacknowledged what it is sent; then its connection is over, where Linux can tell."""
+HEAD_MAX: Final = 65_536
+"""The largest head of a request, in bytes; a chunk that just arrived is not counted."""
+HEAD_S: Final = 20.0
+"""How long a connection may take to send a request's head."""
+PORT_MAX: Final = 65_535
+
+App = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[MutableMapping[str, Any]], Awaitable[None]]],
+    Awaitable[None],
+]
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    clock: Clock | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Be the server process: as `serve`, with the logs on stderr and the quickest event loop there is."""
+    log_to_stderr(settings.log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(settings, host=host, port=port, clock=clock, on_ready=on_ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - it is not there on every system
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    clock: Clock | None = None,
+    on_ready: Callable[[str], None] | None = None,
+    make_app: Callable[[Runtime], App] = create_app,
+) -> None:
+    """Open a runtime and serve it until SIGINT, SIGTERM or a cancellation; port 0 takes a free one.
+
+    `on_ready` is told the URL once requests are answered. Raises what `bound` and `open_runtime` raise, and Internal
+    where a background task has died: its end is in the log.
+    """
+    with closing(bound(host, port)) as listener:
+        token = secrets.token_urlsafe(32)
+        try:
+            async with open_runtime(settings, clock=clock, run_token=token) as runtime:
+                trusted = settings.trusted_proxies
+                async with listening(make_app(runtime), listener, hub=runtime.hub, trusted_proxies=trusted) as leaving:
+                    url = url_of(listener)
+                    with announced(settings.database_url, Address(url, token)):
+                        _log.info("serving at %s", url)
+                        if on_ready is not None:
+                            on_ready(url)
+                        await leaving
+        except ExceptionGroup as group:
+            _log.critical("a background task has died", exc_info=group)
+            raise Internal from group
+    _log.info("served")
+
+
+@asynccontextmanager
+async def listening(
+    app: App, listener: socket.socket, *, hub: Hub, trusted_proxies: str = ""
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Answer requests while the context is open; then streams are told goodbye, and requests under way are finished.
+
+    Gives a task that ends when a signal asks the process to leave. Who is given here closes the runtime afterwards.
+    """
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
+        timeout_graceful_shutdown=LEAVE_S,
+    )
+    config.load()
+    server = _Server(config, hub)
+    server.lifespan = config.lifespan_class(config)
+    with server.capture_signals():
+        try:
+            await server.startup(sockets=[listener])
+        except OSError as error:
+            raise _refused(error) from error
+        leaving = asyncio.create_task(server.main_loop(), name="server")
+        try:
+            yield leaving
+        finally:
+            leaving.cancel()
+            await server.shutdown(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, but for its end."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave when asked to. The original raises the signal again at the end, before the runtime is closed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.close()
+        await super().shutdown(sockets)
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's, with bounds on a request's head, and a way to drop a client that does not read."""
+
+    _head = 0
+    _in_head = True
+    _hurry: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        super().connection_made(transport)
+        self._hurry = self.loop.call_later(HEAD_S, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._is_timely()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head += len(data)
+        if self._head > HEAD_MAX:
+            self.transport.abort()
+        elif self._hurry is None and self._head:
+            self._hurry = self.loop.call_later(HEAD_S, self.transport.abort)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head = True, 0
+        self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._is_timely()
+        super().on_headers_complete()
+
+    def _is_timely(self) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
+
+
+# Where to listen.
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at this address, not yet listening; ConfigurationInvalid names `host` or `port`."""
+    if not 0 <= port <= PORT_MAX:
+        raise ConfigurationInvalid(f"a port is 0 to {PORT_MAX}", field="port")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationInvalid("no such host to listen at", field="host") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Inherited by every connection: a viewer that is gone without a word is noticed.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MS)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise _refused(error) from error
+    return listener
+
+
+def _refused(error: OSError) -> ConfigurationInvalid:
+    is_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+    field = "port" if is_port else "host"
+    message = "another process listens there" if error.errno == errno.EADDRINUSE else f"cannot listen: {error.strerror}"
+    return ConfigurationInvalid(f"{field}: {message}", field=field)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where to find it from this machine."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened at
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104 - the same
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+# Logs.
+
+
+class _Plain(logging.Formatter):
+    """One line each, in UTC; what looks like a key in an address is left out."""
+
+    converter = time.gmtime  # type: ignore[assignment] # its own hint leaves the argument out
+    _secret = re.compile(r"(?i)((?:apikey|token|key|secret|password)=)[^&\s\"']+")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._secret.sub(r"\1***", super().format(record))
+
+
+def log_to_stderr(level: str) -> None:
+    """Have this process log to stderr: this package from a level on, libraries only what is wrong."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("worldevents").setLevel(level.upper())
