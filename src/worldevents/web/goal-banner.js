@@ -1,0 +1,215 @@
+/** `<community-goal-banner>`: a goal's bar, its milestones, the time that remains and the viewer's share. */
+
+import { GoalElement, h } from './element.js';
+
+const WHOLE = { maximumFractionDigits: 0 };
+const ABOUT = { notation: 'compact', compactDisplay: 'long', maximumFractionDigits: 1 };
+const isLost = (state) => state === 'stale' || state === 'offline';
+const isUnlocked = (goal, { threshold, unlocked }) => unlocked || !!goal.tiersUnlocked?.includes(threshold);
+
+export class CommunityGoalBanner extends GoalElement {
+  static css = `
+article { display: grid; gap: .75em; }
+header, .line { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 1em; }
+.state { font-size: .8em; }
+.state::before { content: '\\25CF'; margin-inline-end: .4em; }
+:host(:is([data-state=live], [data-state=completed])) .state::before { color: var(--goal-good, light-dark(#0f7a56, #46d6a2)); }
+:host(:is([data-state=stale], [data-state=offline])) .state { color: var(--goal-bad, light-dark(#a34a06, #ffb267)); }
+.value { font-size: min(2.1em, 10cqi); font-weight: 700; line-height: 1.15; letter-spacing: -.02em; }
+.percent { font-size: 1.4em; font-weight: 650; color: var(--goal-accent, light-dark(#1668b8, #6cc4ff)); }
+.bar { position: relative; block-size: var(--goal-bar-height, 1em); border-radius: 9em; overflow: clip; background: var(--goal-track, light-dark(#dbe7f1, #22384b)); }
+.fill { block-size: 100%; border-radius: inherit; background: linear-gradient(90deg, var(--goal-fill, light-dark(#1668b8, #2f8fe8)), var(--goal-fill-end, light-dark(#35b3e6, #8fe9ff))); transition: inline-size .8s; }
+.mark { position: absolute; inset-block: 0; inline-size: 2px; background: var(--goal-mark, light-dark(#fff, #10202f)); }
+ol { list-style: none; }
+li { display: grid; grid-template-columns: 1.4em 3.4em 1fr; padding-block: .15em; border-radius: .4em; }
+li::before { content: '\\2744' / ''; opacity: .4; }
+.unlocked::before { content: '\\2713' / ''; opacity: 1; color: var(--goal-good, light-dark(#0f7a56, #46d6a2)); }
+.fresh { animation: fresh 3s; }
+@keyframes fresh { from { background: var(--goal-glow, light-dark(#7fd4ff, #23688a)); } }
+@media (prefers-reduced-motion) { .fill, .fresh { animation: none; transition: none; } }
+@media (forced-colors: active) { .bar { border: 1px solid; } .fill { forced-color-adjust: none; background: Highlight; } }`;
+
+  static messages = {
+    states: {
+      loading: 'Connecting',
+      live: 'Live',
+      polling: 'Every few seconds',
+      stale: 'Reconnecting',
+      offline: 'Offline',
+      upcoming: 'Upcoming',
+      completed: 'Goal reached',
+      missed: 'Ended',
+      cancelled: 'Cancelled',
+    },
+    asOf: (state, span) => `${state}, as of ${span} ago`,
+    of: (target) => `of ${target}`,
+    progress: (value, target, percent) => `${value} of ${target}, ${percent}`,
+    startsIn: (span) => `Starts in ${span}`,
+    left: (span) => `${span} left`,
+    grace: 'Time is up, late entries still count',
+    ended: 'Ended',
+    onTrack: (day) => `On track for ${day}`,
+    pace: (percent) => `${percent} by the end at this pace`,
+    reward: ({ amount, name, quantity, multiplier, minutes, pieces }) =>
+      [amount, name, quantity > 1 && `×${quantity}`, multiplier && `×${multiplier}`, minutes && `${minutes} min`, pieces && `(${pieces.join(', ')})`]
+        .filter(Boolean)
+        .join(' '),
+    unlocked: 'Unlocked',
+    yours: 'Unlocked, yours',
+    toGo: (amount) => `${amount} to go`,
+    you: (amount, rank, count) => `You: ${amount}, rank ${rank} of ${count}`,
+    notYet: 'You have not contributed yet',
+    pending: (amount) => `${amount} under review`,
+    tierUnlocked: (reward, goal) => `${goal}: ${reward} unlocked`,
+    goalCompleted: (goal) => `${goal}: goal reached`,
+    lost: 'Connection lost',
+    restored: 'Connection restored',
+  };
+
+  #ui;
+  #known;
+  #shown;
+  #frame;
+
+  data() {
+    return this.topic?.progress;
+  }
+
+  #build() {
+    const ui = (this.#ui = {});
+    const part = (tag, name, attributes, ...children) =>
+      (ui[name] = h(tag, { class: name, part: name, ...attributes }, ...children));
+    this.shadowRoot.replaceChildren(
+      h('article', {},
+        h('header', {}, part('h3', 'name'), part('span', 'state')),
+        part('p', 'description'),
+        h('p', { class: 'line' }, part('span', 'value'), part('span', 'percent')),
+        part('div', 'bar', { role: 'progressbar', 'aria-valuemin': 0 }, part('div', 'fill'), part('div', 'marks')),
+        h('p', { class: 'line muted' }, part('span', 'target'), part('span', 'time')),
+        part('ol', 'tiers', { role: 'list' }),
+        h('footer', {}, part('p', 'pace'), part('p', 'you')),
+        part('p', 'said', { role: 'status' }),
+      ),
+    );
+  }
+
+  show(progress, state) {
+    if (!this.#ui) this.#build();
+    const ui = this.#ui;
+    const { format, words } = this;
+    const { goal } = progress;
+    const { name, percent, currentValue, targetValue, unit } = goal;
+    const before = this.#known?.goal.id === goal.id ? this.#known : undefined;
+    this.#known = { goal, state };
+    ui.name.textContent = name;
+    ui.description.textContent = goal.description;
+    ui.percent.textContent = format.percent(percent);
+    ui.target.textContent = words.of(format.amount(targetValue, unit));
+    ui.you.textContent = this.#own(progress);
+    ui.fill.style.inlineSize = `${Math.min(100, percent)}%`;
+    const about = format.amount(targetValue, unit, { ...ABOUT, unitDisplay: 'long' });
+    const aria = {
+      label: name,
+      valuemax: targetValue,
+      valuenow: Math.min(currentValue, targetValue),
+      valuetext: words.progress(format.number(currentValue, ABOUT), about, format.percent(percent, 0)),
+    };
+    for (const key in aria) ui.bar.setAttribute(`aria-${key}`, aria[key]);
+    this.#count(before && this.#shown, currentValue);
+    this.#tiers(progress, before?.goal);
+    this.tick();
+    if (before && isLost(before.state) !== isLost(state)) this.#connection(state);
+    if (before?.goal.percent < 100 && percent >= 100) {
+      this.#say(words.goalCompleted(name));
+      this.tell('goal-completed', { goal });
+    }
+    if (before?.goal !== goal) this.tell('goal-update', progress);
+  }
+
+  /** Up to what the server said, never past it. */
+  #count(from, to) {
+    cancelAnimationFrame(this.#frame);
+    const isStill = !(from < to) || document.hidden || matchMedia('(prefers-reduced-motion)').matches;
+    const start = performance.now();
+    const step = () => {
+      const share = isStill ? 1 : Math.min(1, (performance.now() - start) / 800);
+      this.#shown = share < 1 ? from + (to - from) * share : to;
+      this.#ui.value.textContent = this.format.number(this.#shown, WHOLE);
+      if (share < 1) this.#frame = requestAnimationFrame(step);
+    };
+    step();
+  }
+
+  #tiers({ goal, userContribution }, before) {
+    const { words, format } = this;
+    const { tiers, marks } = this.#ui;
+    marks.replaceChildren();
+    goal.rewardTiers.forEach((tier, index) => {
+      const { threshold, thresholdValue, audience, minimum } = tier;
+      const line = h('span', { class: 'line' }, h('span', {}), h('span', { class: 'muted' }));
+      const row = tiers.children[index] ?? tiers.appendChild(h('li', { part: 'tier' }, h('span', {}), line));
+      const unlocked = isUnlocked(goal, tier);
+      const isOwn = this.getAttribute('user') && (audience === 'everyone' || (userContribution > 0 && userContribution >= minimum));
+      const toGo = format.amount(Math.max(0, thresholdValue - goal.currentValue), goal.unit);
+      const reward = words.reward(tier.reward);
+      row.firstChild.textContent = format.percent(threshold);
+      row.lastChild.firstChild.textContent = reward;
+      row.lastChild.lastChild.textContent = unlocked ? words[isOwn ? 'yours' : 'unlocked'] : words.toGo(toGo);
+      row.classList.toggle('unlocked', unlocked);
+      const mark = h('i', { class: 'mark' });
+      mark.style.insetInlineStart = `${threshold}%`;
+      if (threshold < 100) marks.append(mark);
+      const known = before?.rewardTiers.find((one) => one.threshold === threshold);
+      if (!unlocked || !known || isUnlocked(before, known)) return;
+      row.classList.add('fresh');
+      this.#say(words.tierUnlocked(reward, goal.name));
+      this.tell('tier-unlocked', { goal, tier });
+    });
+    while (tiers.children.length > goal.rewardTiers.length) tiers.lastChild.remove();
+  }
+
+  #own({ goal, userContribution, userPending, userRank, participantCount }) {
+    const { words, format } = this;
+    if (!this.getAttribute('user')) return '';
+    const amount = (value) => format.amount(value, goal.unit);
+    const own = userContribution
+      ? words.you(amount(userContribution), format.number(userRank), format.number(participantCount))
+      : words.notYet;
+    return userPending ? `${own}, ${words.pending(amount(userPending))}` : own;
+  }
+
+  /** One banner speaks of the connection that all share. */
+  #connection(state) {
+    const { feed } = this;
+    if (!feed.speaker?.isConnected) feed.speaker = this;
+    if (feed.speaker === this) this.#say(isLost(state) ? this.words.lost : this.words.restored);
+  }
+
+  #say(text) {
+    this.#ui.said.textContent = text;
+  }
+
+  tick() {
+    if (!this.#known) return;
+    const { words, format, feed } = this;
+    const { goal, state } = this.#known;
+    const { currentValue, targetValue, percent, status } = goal;
+    const now = feed ? feed.now() : Date.now();
+    const starts = Date.parse(goal.startsAt);
+    const ends = Date.parse(goal.endsAt);
+    const isOver = status === 'settled' || status === 'cancelled';
+    const isRunning = !isOver && status !== 'grace' && now >= starts && now < ends;
+    let pace = '';
+    if (isRunning && currentValue > 0 && percent < 100) {
+      const reached = now + ((targetValue - currentValue) / currentValue) * (now - starts);
+      const share = (percent * (ends - starts)) / (now - starts);
+      pace = reached < ends ? words.onTrack(format.day(reached)) : words.pace(format.percent(share, 0));
+    }
+    let time = isOver ? words.ended : words.grace;
+    if (isRunning) time = words.left(format.span(ends - now));
+    else if (!isOver && now < starts) time = words.startsIn(format.span(starts - now));
+    this.#ui.time.textContent = time;
+    this.#ui.pace.textContent = pace;
+    this.#ui.state.textContent = isLost(state) ? words.asOf(words.states[state], format.span(now - feed.heard)) : words.states[state];
+  }
+}
