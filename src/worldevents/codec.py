@@ -41,7 +41,9 @@ def number(amount: int, metric: Metric) -> int | float:
     The float prints as exactly the decimal that is meant up to 2^52 smallest units (4.5 trillion kg): so far floats lie
     closer together than amounts do. From there to 2^53 a number with decimals may be off by one smallest unit.
     """
-    return _plain(metric.decimal(amount))
+    scale: int = 10**metric.decimals
+    # Division of ints is rounded once, to the float next to the true value.
+    return amount / scale if amount % scale else amount // scale
 
 
 def _plain(value: Decimal) -> int | float:

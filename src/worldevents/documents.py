@@ -7,7 +7,8 @@ server has the same verbs, so that whoever uses `Verbs` need not know where the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -129,7 +130,7 @@ def instant(value: object, field: str = "occurredAt") -> datetime | None:
 
 
 def _workout(fields: Json) -> Workout:
-    _only(fields, ("kind", "id", "userId", "sets", "volume", "prs", "occurredAt"))
+    _only(fields, {"kind", "id", "userId", "sets", "volume", "prs", "occurredAt"})
     return Workout(
         id=fields.get("id"),  # type: ignore[arg-type] # checked with all other ids, by actions.parts
         user_id=fields.get("userId"),  # type: ignore[arg-type] # the same
@@ -142,7 +143,7 @@ def _workout(fields: Json) -> Workout:
 
 def _set(item: object) -> WorkoutSet:
     fields = _object(item, "sets")
-    _only(fields, ("exercise", "weight", "unit", "reps"), inside="sets.")
+    _only(fields, {"exercise", "weight", "unit", "reps"}, inside="sets.")
     unit = fields.get("unit", "kg")
     if unit not in ("kg", "lb"):
         raise BodyInvalid("a weight is in kg or lb", field="sets.unit")
@@ -155,7 +156,7 @@ def _set(item: object) -> WorkoutSet:
 
 
 def _challenge(fields: Json) -> Challenge:
-    _only(fields, ("kind", "id", "userId", "workouts", "occurredAt"))
+    _only(fields, {"kind", "id", "userId", "workouts", "occurredAt"})
     if not _list(fields, "workouts"):
         raise BodyInvalid("a challenge names its workouts", field="workouts")
     return Challenge(
@@ -167,7 +168,7 @@ def _challenge(fields: Json) -> Challenge:
 
 
 def _boss(fields: Json) -> Boss:
-    _only(fields, ("kind", "id", "userId", "count", "occurredAt"))
+    _only(fields, {"kind", "id", "userId", "count", "occurredAt"})
     return Boss(
         id=fields.get("id"),  # type: ignore[arg-type] # checked by actions.parts
         user_id=fields.get("userId"),  # type: ignore[arg-type] # the same
@@ -177,7 +178,7 @@ def _boss(fields: Json) -> Boss:
 
 
 def _activity(fields: Json) -> Activity:
-    _only(fields, ("kind", "userId", "occurredAt"))
+    _only(fields, {"kind", "userId", "occurredAt"})
     return Activity(
         user_id=fields.get("userId"),  # type: ignore[arg-type] # checked by actions.parts
         occurred_at=instant(fields.get("occurredAt")),
@@ -204,8 +205,10 @@ def _list(fields: Json, name: str) -> list[Any]:
     return value
 
 
-def _only(fields: Json, known: Collection[str], *, inside: str = "") -> None:
+def _only(fields: Json, known: AbstractSet[str], *, inside: str = "") -> None:
     """A field with a typing error would be ignored, and its value lost: nothing unknown is taken."""
+    if fields.keys() <= known:
+        return
     for name in fields:
         if name not in known:
             # What may be said back is what could be a field's name.

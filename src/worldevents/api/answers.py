@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
+
+from pydantic_core import to_json
 
 from worldevents import problems
 from worldevents.errors import MethodNotAllowed, Unauthorized, WorldEventsError
@@ -15,12 +16,11 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 PROBLEM: Final = "application/problem+json"
 _JSON_TYPE: Final = (b"content-type", b"application/json")
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def encode(document: object) -> bytes:
     """A document as the bytes of its JSON."""
-    return _ENCODER.encode(document).encode()
+    return to_json(document)
 
 
 async def send_json(send: Send, status: int, document: object, headers: RawHeaders = ()) -> None:

@@ -14,7 +14,8 @@ from starlette.middleware.cors import CORSMiddleware
 import worldevents
 from worldevents import problems
 from worldevents.api import events, goals, operators, pages, system
-from worldevents.api.answers import PROBLEM, encode, problem_headers
+from worldevents.api.answers import PROBLEM, Scope, Send, encode, problem_headers
+from worldevents.api.bodies import Receive
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.front import App, Front
 from worldevents.api.gate import Gate
@@ -36,7 +37,7 @@ def create_app(runtime: Runtime) -> App:
     gate = Gate(runtime.access)
     app.state.gate = gate
     front = Front(app, gate, ContributionRoutes(runtime.engine, runtime.settings), runtime.hub)
-    return CORSMiddleware(
+    shared = CORSMiddleware(
         front,
         allow_origins=runtime.settings.allowed_origins(),
         allow_origin_regex=_LOOPBACK_ORIGIN,
@@ -44,6 +45,13 @@ def create_app(runtime: Runtime) -> App:
         allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "prefer"],
         expose_headers=["etag", "retry-after"],
     )
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        # A game's server names no origin, and nobody caches a POST: it need not pass what pages have to.
+        is_plain = scope.get("method") == "POST" and b"origin" not in dict(scope["headers"])
+        await (front if is_plain else shared)(scope, receive, send)
+
+    return application
 
 
 def _framework(runtime: Runtime) -> FastAPI:

@@ -31,7 +31,9 @@ class Gone(Exception):
 
 def media_type(headers: Headers, *known: str) -> str:
     """The body's type, which has to be one of these; none at all is the first. Raises UnsupportedMediaType."""
-    told = headers.get(b"content-type", known[0].encode()).decode("latin-1")
+    told = headers.get(b"content-type", b"").decode("latin-1") or known[0]
+    if told in known:
+        return told
     plain, *parameters = (part.strip().lower() for part in told.split(";"))
     charset = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
     if plain not in known or any(one not in ("utf-8", "utf8") for one in charset):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ class Gate:
         return await self._access.caller(None if told is None else told.decode("latin-1"), apikey)
 
 
+@lru_cache(maxsize=64)
 def is_loopback_host(text: str) -> bool:
     """Whether a Host header, or a host alone, means this machine."""
     try:
