@@ -149,7 +149,7 @@ async def test_without_any_key_everybody_may_do_everything() -> None:
     for apikey in (None, "", "anything", "we_pub_wrong", "x" * 100_000):
         assert OPEN is await access.caller(None, apikey)
     assert OPEN is await access.caller("Bearer anything", "anything")
-    assert (set(Right), True) == (OPEN.rights, OPEN.is_unbounded)
+    assert (frozenset(Right), True) == (OPEN.rights, OPEN.is_unbounded)
 
 
 async def test_a_wrong_key_is_refused_in_open_mode_too() -> None:
@@ -182,7 +182,7 @@ async def test_the_run_token_operates() -> None:
     for access in (await an_access(run_token=RUN_TOKEN), await an_access(a_new_key(), run_token=RUN_TOKEN)):
         assert OPERATOR is await access.caller(f"Bearer {RUN_TOKEN}")
         assert await who(access, f"Bearer {RUN_TOKEN[:-1]}") is None
-    assert (set(Right), True) == (OPERATOR.rights, OPERATOR.is_unbounded)
+    assert (frozenset(Right), True) == (OPERATOR.rights, OPERATOR.is_unbounded)
 
 
 @pytest.mark.parametrize("empty", [None, ""])

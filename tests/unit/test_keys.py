@@ -117,7 +117,7 @@ def test_a_secret_key_is_trusted_and_a_public_one_reads() -> None:
     """A server says when something happened; a public key that claims more than reading does not get it."""
     server, page = caller_of(a_key("k1")), caller_of(a_key("k2", kind=KeyKind.PUBLIC, rights=Right))
     assert (True, True, None) == (server.trusted, server.is_unbounded, server.user_id)
-    assert ({READ}, False, False) == (page.rights, page.trusted, page.is_unbounded)
+    assert (frozenset({READ}), False, False) == (page.rights, page.trusted, page.is_unbounded)
     assert ("key:k1", "we_test_…k1") == (server.id, server.hint)
 
 
