@@ -24,6 +24,7 @@ from tests.acceptance.december import (
 )
 from tests.backends import Backend
 from worldevents.demo.replay import Door, Progress, ReplayReport, prepare, replay
+from worldevents.documents import Local
 from worldevents.errors import EventInvalid
 from worldevents.importers.openpowerlifting import Row
 from worldevents.ledger.base import GoalAudit
@@ -54,11 +55,11 @@ async def replayed(
     with backend.fresh(server) as url:
         settings = Settings(database_url=url)
         async with open_runtime(settings) as runtime:
-            await prepare(runtime.engine, START, END)
-            first = await replay(runtime.engine, rows, through=through)
+            await prepare(Local(runtime.engine), START, END)
+            first = await replay(Local(runtime.engine), rows, through=through)
             after_first = await snapshot(runtime.engine)
-            await prepare(runtime.engine, START, END)
-            second = await replay(runtime.engine, rows, through=through)
+            await prepare(Local(runtime.engine), START, END)
+            second = await replay(Local(runtime.engine), rows, through=through)
             after_second = await snapshot(runtime.engine)
         async with open_runtime(settings) as runtime:
             reopened, audit = await snapshot(runtime.engine), await runtime.ledger.audit()
@@ -127,9 +128,9 @@ def test_the_expected_figures_are_what_the_states_say(replayed: Replayed) -> Non
 async def test_another_window_is_refused(url: str) -> None:
     """A database that holds the event of a past window keeps it: the replay of another month is refused."""
     async with open_runtime(Settings(database_url=url)) as runtime:
-        await prepare(runtime.engine, START, END)
+        await prepare(Local(runtime.engine), START, END)
         with pytest.raises(EventInvalid, match="starts_at: cannot move after the start"):
-            await prepare(runtime.engine, date(2023, 11, 1), END)
+            await prepare(Local(runtime.engine), date(2023, 11, 1), END)
         assert 1 == len(await runtime.engine.history("winter-2026"))
         assert {0} == {total for total, _, _ in (await stand(runtime.engine)).values()}
 
@@ -139,9 +140,9 @@ async def test_a_speed_makes_days_last(tmp_path: Path, rows: list[Row]) -> None:
     two_days = [row for row in rows[:400] if row.date <= date(2023, 12, 2)]
     seen: list[Progress] = []
     async with open_runtime(Settings(database_url=f"sqlite:///{tmp_path}/ledger.db")) as runtime:
-        await prepare(runtime.engine, START, END)
+        await prepare(Local(runtime.engine), START, END)
         begun = asyncio.get_running_loop().time()
-        report = await replay(runtime.engine, two_days, on_progress=seen.append, speed=86_400 * 100)
+        report = await replay(Local(runtime.engine), two_days, on_progress=seen.append, speed=86_400 * 100)
         elapsed = asyncio.get_running_loop().time() - begun
     assert elapsed >= 0.015
     assert Progress(len(two_days), len(two_days), date(2023, 12, 2)) == seen[-1]

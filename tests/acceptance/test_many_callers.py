@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.acceptance.december import END, EXPECTED, GOALS, START, expected_stand, offers, stand
 from worldevents.demo.replay import prepare, replay
+from worldevents.documents import Local
 from worldevents.engine import Engine, Offer
 from worldevents.errors import ContributionConflict
 from worldevents.importers.openpowerlifting import Row
@@ -22,8 +23,8 @@ CALLERS = 64
 async def test_two_callers_send_every_row(postgres_url: str, rows: list[Row]) -> None:
     """Two replays at the same time count every row once between them: the other one is told that it is a repeat."""
     async with open_runtime(Settings(database_url=postgres_url)) as runtime:
-        await prepare(runtime.engine, START, END)
-        reports = await asyncio.gather(*(replay(runtime.engine, rows) for _ in range(2)))
+        await prepare(Local(runtime.engine), START, END)
+        reports = await asyncio.gather(*(replay(Local(runtime.engine), rows) for _ in range(2)))
         assert expected_stand() == await stand(runtime.engine)
         assert [] == [one for one in await runtime.ledger.audit() if not one.agrees]
     for metric in GOALS:
@@ -43,7 +44,7 @@ async def test_sixty_four_callers_contribute_one_by_one(tmp_path: Path, rows: li
         shares[int(offer.user_id) % CALLERS].append(offer)
     answered: Counter[tuple[str, str]] = Counter()
     async with open_runtime(Settings(database_url=f"sqlite:///{tmp_path}/ledger.db")) as runtime:
-        await prepare(runtime.engine, START, END)
+        await prepare(Local(runtime.engine), START, END)
         await asyncio.gather(*(_contribute(runtime.engine, share, answered) for share in shares))
         assert expected_stand() == await stand(runtime.engine)
         assert [] == [one for one in await runtime.ledger.audit() if not one.agrees]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.acceptance.december import END, START, december, first_amounts, kept, offers, sums
 from worldevents.demo.replay import prepare
+from worldevents.documents import Local
 from worldevents.engine import Engine, Offer
 from worldevents.errors import ContributionConflict
 from worldevents.runtime import open_runtime
@@ -66,7 +67,7 @@ async def test_cancelled_callers_lose_nothing_and_double_nothing(tmp_path: Path,
         shares[int(offer.user_id) // LIFTERS_SHARE % CALLERS].append(offer)
     settings = Settings(database_url=f"sqlite:///{tmp_path}/ledger.db")
     async with open_runtime(settings) as runtime:
-        await prepare(runtime.engine, START, END)
+        await prepare(Local(runtime.engine), START, END)
         callers = _Callers(runtime.engine, chance)
         await asyncio.gather(*(callers.tell(caller, share) for caller, share in enumerate(shares)))
         totals = {goal: (await runtime.engine.progress(goal)).state.total for goal in sums(settings.database_url)}

@@ -30,6 +30,7 @@ from tests.acceptance.december import (
 )
 from tests.chaos.replaying import live
 from worldevents.demo.replay import prepare
+from worldevents.documents import Local
 from worldevents.engine import Offer
 from worldevents.runtime import open_runtime
 from worldevents.settings import Settings
@@ -117,7 +118,7 @@ async def test_a_hundred_kills_lose_nothing_and_double_nothing(tmp_path: Path, c
     """A process killed a hundred times, whose callers repeat what was not answered, ends at December's figures."""
     settings = Settings(database_url=f"sqlite:///{tmp_path}/ledger.db")
     async with open_runtime(settings) as runtime:
-        await prepare(runtime.engine, START, END)
+        await prepare(Local(runtime.engine), START, END)
     lives = Lives(settings.database_url, offers(december()), tmp_path / "offers")
     for kill in range(KILLS):
         # On the average two thirds of an equal share of what is left, so that all kills come before the end.

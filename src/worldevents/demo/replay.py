@@ -1,7 +1,8 @@
-"""The replay of a real month: rows of meets sent through an engine, and what the engine answered, counted.
+"""The replay of a real month: rows of meets sent through the system, and what the system answered, counted.
 
 The report is made of receipts, refusals and what the goals then stand at; it never adds up the file itself, so that it
-can be held against figures that were computed from the file by another program.
+can be held against figures that were computed from the file by another program. It speaks in documents, so that it is
+the same in this process and through a server.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from worldevents import catalog
-from worldevents.actions import parts
-from worldevents.engine import Engine, Offer
-from worldevents.errors import ContributionConflict, GoalNotOpen, WorldEventsError
+from worldevents.actions import Action, Boss, Workout, parts
+from worldevents.documents import Json, Verbs
+from worldevents.errors import ContributionConflict, GoalNotOpen
 from worldevents.importers import openpowerlifting
 from worldevents.importers.openpowerlifting import Row
-from worldevents.model import CommunityGoal, ContributionStatus, Metric, Receipt, SeasonalEvent
+from worldevents.model import CommunityGoal, ContributionStatus, Metric, SeasonalEvent
 
 Door = Literal["contributions", "actions"]
-"""By which of the engine's verbs the rows are told."""
+"""By which of the verbs the rows are told."""
 
-Answer = Receipt | WorldEventsError
 Goals = Mapping[str, CommunityGoal]
 """The event's goals by what they count."""
 
@@ -131,45 +132,46 @@ def replay_event(start: date, end: date) -> SeasonalEvent:
     return replace(shipped, grace=GRACE, goals=(*goals, records))
 
 
-async def prepare(engine: Engine, start: date, end: date) -> None:
+async def prepare(verbs: Verbs, start: date, end: date) -> None:
     """Publish the event that a replay of this window needs; does nothing where it already stands so.
 
     Raises EventInvalid where the database has the event in another window that cannot be moved any more.
     """
-    await engine.publish(replay_event(start, end), author="replay", reason="a replay of past meets")
+    await verbs.publish(replay_event(start, end), author="replay", reason="a replay of past meets")
 
 
 async def replay(
-    engine: Engine,
+    verbs: Verbs,
     rows: Sequence[Row],
     *,
     through: Door = "contributions",
     on_progress: Callable[[Progress], None] | None = None,
     speed: float | None = None,
 ) -> ReplayReport:
-    """Tell the engine these rows, in their order, and report what it answered.
+    """Tell the system these rows, in their order, and report what it answered. The event is there: see `prepare`.
 
     `speed` is simulated time over real time, from the event's start on (None: as fast as it goes). A row is then sent
     in the afternoon of its day: everything occurred at noon, and nothing is told before it occurred.
     """
-    event = engine.event(catalog.load_event("winter").id).event
-    goals = {goal.metric.key: goal for goal in event.goals}
+    event = await verbs.event(catalog.load_event("winter").id)
+    start, end = (datetime.fromisoformat(event[name]) for name in ("startsAt", "endsAt"))
+    goals = {goal.metric.key: goal for goal in replay_event(start.date(), end.date()).goals}
     tally = _Tally()
     done = 0
-    async for chunk in _chunks(rows, event.starts_at, speed):
+    async for chunk in _chunks(rows, start, speed):
         if through == "actions":
-            await _record(engine, chunk, goals, tally)
+            await _record(verbs, chunk, goals, tally)
         else:
-            await _contribute(engine, chunk, goals, tally)
+            await _contribute(verbs, chunk, goals, tally)
         done += len(chunk)
         if on_progress is not None:
             on_progress(Progress(done, len(rows), chunk[-1].date))
     return ReplayReport(
-        start=event.starts_at.date(),
-        end=event.ends_at.date(),
+        start=start.date(),
+        end=end.date(),
         rows=len(rows),
         nameless=sum(row.is_nameless for row in rows),
-        metrics=tuple([await _metric_report(engine, goals[key], tally) for key in METRICS]),
+        metrics=tuple([await _metric_report(verbs, goals[key], tally) for key in METRICS]),
         refusals=tuple(sorted(tally.refusals.items())),
     )
 
@@ -207,35 +209,70 @@ def _afternoons(rows: Sequence[Row]) -> list[datetime]:
     return instants
 
 
-async def _contribute(engine: Engine, chunk: Sequence[Row], goals: Goals, tally: _Tally) -> None:
-    offers = [
-        Offer(goals[part.metric].id, row.lifter, part.amount, part.contribution_id, row.occurred_at)
-        for row in chunk
-        for part in row.parts()
+async def _contribute(verbs: Verbs, chunk: Sequence[Row], goals: Goals, tally: _Tally) -> None:
+    told = [(row, goals[part.metric], part) for row in chunk for part in row.parts()]
+    items = [
+        {
+            "goalId": goal.id,
+            "contributionId": part.contribution_id,
+            "userId": row.lifter,
+            "amount": str(part.amount),
+            "occurredAt": _instant(row.occurred_at),
+        }
+        for row, goal, part in told
     ]
-    for offer, answer in zip(offers, await engine.contribute_many(offers), strict=True):
-        tally.add(offer.goal_id, answer)
+    for (row, goal, _), answer in zip(told, await verbs.contribute_many(items), strict=True):
+        if "problem" in answer:
+            tally.refuse(goal, answer["problem"]["code"])
+        else:
+            tally.keep(goal, row.date, answer["receipt"])
 
 
-async def _record(engine: Engine, chunk: Sequence[Row], goals: Goals, tally: _Tally) -> None:
-    told = [action for row in chunk for action in row.actions()]
-    for action, answer in zip(told, await engine.record_many(told), strict=True):
-        if isinstance(answer, WorldEventsError):
-            tally.refusals[answer.code] += 1
+async def _record(verbs: Verbs, chunk: Sequence[Row], goals: Goals, tally: _Tally) -> None:
+    told = [(row, action) for row in chunk for action in row.actions()]
+    answers = await verbs.record_many([_item(action) for _, action in told])
+    for (row, action), answer in zip(told, answers, strict=True):
+        receipts = {(one["goalId"], one["contributionId"]): one for one in answer["receipts"]}
+        refused = {(one.get("goalId"), one.get("contributionId")): one["code"] for one in answer["problems"]}
+        if (None, None) in refused:
+            # The action as a whole: none of its parts was looked at.
+            tally.refusals[refused[None, None]] += 1
             continue
-        told_of = {(one.contribution.goal_id, one.contribution.contribution_id): one for one in answer.receipts}
-        refused = {(one.goal_id, one.contribution_id): one.error for one in answer.problems}
         for part in parts(action):
-            key = goals[part.metric].id, part.contribution_id
-            # Of what it is not told, the goal was never asked: an action goes only to goals that take its instant.
-            tally.add(key[0], told_of.get(key) or refused.get(key) or GoalNotOpen())
+            goal = goals[part.metric]
+            key = goal.id, part.contribution_id
+            if key in receipts:
+                tally.keep(goal, row.date, receipts[key])
+            else:
+                # Of what it is not told, the goal was never asked: an action goes only to goals that take its instant.
+                tally.refuse(goal, refused.get(key, GoalNotOpen.code))
+
+
+def _item(action: Action) -> Json:
+    match action:
+        case Workout():
+            own: Json = {
+                "kind": "workout",
+                "volume": {name: str(kilograms) for name, kilograms in action.volume.items()},
+                "prs": list(action.prs),
+            }
+        case Boss():
+            own = {"kind": "boss", "count": action.count}
+        case _:
+            raise TypeError(f"no row tells of a {type(action).__name__}")
+    occurred = {} if action.occurred_at is None else {"occurredAt": _instant(action.occurred_at)}
+    return {**own, "id": action.id, "userId": action.user_id, **occurred}
+
+
+def _instant(value: datetime) -> str:
+    return value.isoformat()
 
 
 # Counting the answers.
 
 
 class _Tally:
-    """What the engine answered so far."""
+    """What the system answered so far."""
 
     def __init__(self) -> None:
         self.counted: Counter[str] = Counter()
@@ -244,34 +281,43 @@ class _Tally:
         self.refusals: Counter[str] = Counter()
         self.by_day: defaultdict[str, Counter[date]] = defaultdict(Counter)
 
-    def add(self, goal_id: str, answer: Answer) -> None:
-        """One answer about one contribution to this goal."""
-        if isinstance(answer, ContributionConflict):
-            self.conflicts[goal_id] += 1
-        elif isinstance(answer, WorldEventsError):
-            self.refusals[answer.code] += 1
-        elif answer.duplicate:
-            self.duplicates[goal_id] += 1
-        elif answer.status is ContributionStatus.COUNTED and answer.contribution.occurred_at is not None:
-            self.counted[goal_id] += 1
-            self.by_day[goal_id][answer.contribution.occurred_at.date()] += answer.contribution.amount
+    def keep(self, goal: CommunityGoal, day: date, receipt: Json) -> None:
+        """The receipt of a contribution to this goal, of what happened on this day."""
+        if receipt["duplicate"]:
+            self.duplicates[goal.id] += 1
+        elif receipt["status"] == ContributionStatus.COUNTED:
+            self.counted[goal.id] += 1
+            self.by_day[goal.id][day] += _smallest(receipt["amount"], goal.metric)
         else:
-            self.refusals[answer.status.value] += 1
+            self.refusals[receipt["status"]] += 1
+
+    def refuse(self, goal: CommunityGoal, code: str) -> None:
+        """The code of a contribution to this goal that was not kept."""
+        if code == ContributionConflict.code:
+            self.conflicts[goal.id] += 1
+        else:
+            self.refusals[code] += 1
 
 
-async def _metric_report(engine: Engine, goal: CommunityGoal, tally: _Tally) -> MetricReport:
-    state = (await engine.progress(goal.id)).state
-    board = await engine.leaderboard(goal.id, limit=TOP)
+async def _metric_report(verbs: Verbs, goal: CommunityGoal, tally: _Tally) -> MetricReport:
+    told = (await verbs.progress(goal.id))["goal"]
+    board = await verbs.leaderboard(goal.id, limit=TOP)
+    metric, target = goal.metric, _smallest(told["targetValue"], goal.metric)
     days = sorted(tally.by_day[goal.id].items())
     cumulative = tuple(zip((day for day, _ in days), accumulate(amount for _, amount in days), strict=True))
     return MetricReport(
-        metric=goal.metric,
-        total=state.total,
+        metric=metric,
+        total=_smallest(told["currentValue"], metric),
         counted=tally.counted[goal.id],
         duplicates=tally.duplicates[goal.id],
         conflicts=tally.conflicts[goal.id],
-        contributors=board.participants,
-        target_met_on=next((day for day, amount in cumulative if amount >= goal.target), None),
-        top=tuple((row.user_id, row.amount) for row in board.contributors),
+        contributors=board["participantCount"],
+        target_met_on=next((day for day, amount in cumulative if amount >= target), None),
+        top=tuple((row["userId"], _smallest(row["amount"], metric)) for row in board["contributors"]),
         cumulative_by_day=cumulative,
     )
+
+
+def _smallest(number: float, metric: Metric) -> int:
+    """A document's number in smallest units, exactly: a float prints as the decimal that it stands for."""
+    return int(Decimal(str(number)).scaleb(metric.decimals))
