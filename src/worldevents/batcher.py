@@ -34,6 +34,7 @@ class Batcher:
         self._waiting_max = waiting_max
         self._calls: deque[_Call] = deque()
         self._waiting = 0
+        telemetry.waiting.set_function(lambda: self._waiting)
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -47,20 +48,20 @@ class Batcher:
         """
         answers: list[Answer] = []
         for start in range(0, len(items), self._batch_max):
+            while self._waiting >= self._waiting_max and not self._closed:
+                self._room.clear()
+                await self._room.wait()
+            if self._closed:
+                raise Closed
             answers += await self._enqueue(items[start : start + self._batch_max])
         return answers
 
-    async def _enqueue(self, items: Sequence[GoalContribution]) -> list[Answer]:
-        while self._waiting >= self._waiting_max and not self._closed:
-            self._room.clear()
-            await self._room.wait()
-        if self._closed:
-            raise Closed
-        call = _Call(items, asyncio.get_running_loop().create_future())
-        self._calls.append(call)
-        self._moved(len(items))
+    def _enqueue(self, items: Sequence[GoalContribution]) -> asyncio.Future[list[Answer]]:
+        answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self._calls.append(_Call(items, answered))
+        self._waiting += len(items)
         self._arrived.set()
-        return await call.answered
+        return answered
 
     async def run(self) -> None:
         """Serve callers until `close`, and then those who are still waiting."""
@@ -89,14 +90,10 @@ class Batcher:
         while self._calls and (not taken or size + len(self._calls[0].items) <= self._batch_max):
             taken.append(self._calls.popleft())
             size += len(taken[-1].items)
-        self._moved(-size)
-        return taken
-
-    def _moved(self, size: int) -> None:
-        self._waiting += size
-        self._telemetry.waiting.set(self._waiting)
+        self._waiting -= size
         if self._waiting < self._waiting_max:
             self._room.set()
+        return taken
 
     async def _apply(self, calls: Sequence[_Call]) -> None:
         batch = [item for call in calls for item in call.items]
@@ -124,14 +121,15 @@ class Batcher:
 
     def _count(self, batch: Sequence[GoalContribution], answers: Sequence[Answer]) -> None:
         # A refused goal's id may be anything a caller made up: it must not become a label.
-        words = Counter(
-            (item.goal_id, "duplicate" if answer.duplicate else answer.status.value)
-            if isinstance(answer, Receipt)
-            else ("", answer.code)
-            for item, answer in zip(batch, answers, strict=True)
-        )
+        words = Counter(map(_labels, batch, answers))
         for labels, times in words.items():
             self._telemetry.answers.labels(*labels).inc(times)
+
+
+def _labels(item: GoalContribution, answer: Answer) -> tuple[str, str]:
+    if isinstance(answer, Receipt):
+        return item.goal_id, "duplicate" if answer.duplicate else answer.status.value
+    return "", answer.code
 
 
 def _fail(call: _Call, error: WorldEventsError) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from worldevents import actions, catalog, rules
 from worldevents.batcher import Batcher
@@ -29,8 +30,7 @@ LEADERBOARD_MAX = 1_000
 """The most rows of a leaderboard in one answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """A contribution as a caller brings it: the amount in the metric's unit, nothing checked yet."""
 
     goal_id: str

@@ -7,7 +7,7 @@ again from the ledger at the start. Only the process that owns the database (`le
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -19,7 +19,6 @@ from worldevents.errors import ContributionConflict, LedgerUnavailable, UnknownG
 from worldevents.ledger.base import Appended, Ledger
 from worldevents.model import (
     CommunityGoal,
-    ContributionStatus,
     Contributor,
     EventVersion,
     GoalContribution,
@@ -114,14 +113,14 @@ class EmbeddedStore:
         return live
 
     async def _load(self, goal: CommunityGoal) -> LiveGoal:
-        amounts: list[tuple[str, int]] = []
+        amounts: dict[str, int] = {}
         held: Counter[str] = Counter()
         page = await self._ledger.users(goal.id)
         while page:
-            amounts += ((user.user_id, user.amount) for user in page)
+            amounts |= {user.user_id: user.amount for user in page}
             held.update({user.user_id: user.pending for user in page if user.pending})
             page = await self._ledger.users(goal.id, after=page[-1].user_id)
-        return LiveGoal(goal=goal, ranking=Ranking(amounts), held=held, days=None)
+        return LiveGoal(goal=goal, ranking=Ranking(amounts.items()), held=held, days=None)
 
     # Contributing.
 
@@ -133,12 +132,13 @@ class EmbeddedStore:
         if self._in_doubt:
             await self._restore()
         known = [item for item in batch if item.goal_id in self._goals]
-        answers = iter(await self._append(known))
-        return [next(answers) if item.goal_id in self._goals else _unknown(item.goal_id) for item in batch]
+        answers = await self._append(known) if known else []
+        if len(known) == len(batch):
+            return answers
+        told = iter(answers)
+        return [next(told) if item.goal_id in self._goals else _unknown(item.goal_id) for item in batch]
 
     async def _append(self, batch: Sequence[GoalContribution]) -> list[Answer]:
-        if not batch:
-            return []
         judge = Judge(self._goals, batch, self._clock.now())
         try:
             appended = await self._ledger.append(batch, judge)
@@ -146,25 +146,18 @@ class EmbeddedStore:
             # It may have committed, and only the answer was lost.
             self._in_doubt = True
             raise
-        self._follow(batch, judge, appended)
-        return list(self._answers(batch, judge, appended))
+        self._follow(judge, appended)
+        return self._answers(batch, judge, appended)
 
-    def _follow(self, batch: Sequence[GoalContribution], judge: Judge, appended: Appended) -> None:
-        counted: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for item, entry in zip(batch, judge.entries, strict=True):
-            if entry is None:
-                continue
-            live = self._goals[item.goal_id]
-            if item.display_name is not None:
-                self._names[item.user_id] = item.display_name
-            if entry.status is ContributionStatus.HELD:
-                live.held[item.user_id] += item.amount
-            elif entry.status is ContributionStatus.COUNTED:
-                counted[item.goal_id, item.user_id] += item.amount
-                if live.days is not None:
-                    live.days[item.user_id, entry.occurred_at.date()] += item.amount
-        for (goal_id, user_id), amount in counted.items():
-            self._goals[goal_id].ranking.add(user_id, amount)
+    def _follow(self, judge: Judge, appended: Appended) -> None:
+        self._names.update(judge.names)
+        for case in judge.cases.values():
+            live = case.live
+            live.held.update(case.held)
+            if live.days is not None:
+                live.days.update(case.days)
+            for user_id, amount in case.counted.items():
+                live.ranking.add(user_id, amount)
         for goal_id, totals in appended.totals.items():
             live = self._goals[goal_id]
             changed = totals.seq != live.seq
@@ -174,24 +167,28 @@ class EmbeddedStore:
             if changed:
                 self._tell(live, unlocked)
 
-    def _answers(self, batch: Sequence[GoalContribution], judge: Judge, appended: Appended) -> Iterator[Answer]:
-        for index, item in enumerate(batch):
-            row, live = appended.rows[index], self._goals[item.goal_id]
+    def _answers(self, batch: Sequence[GoalContribution], judge: Judge, appended: Appended) -> list[Answer]:
+        answers: list[Answer] = []
+        for index, (item, row, entry) in enumerate(zip(batch, appended.rows, judge.entries, strict=True)):
             # A refused one may have a row all the same: of the same id, further on in the batch.
             if row is None or index in judge.refusals:
-                yield judge.refusals[index]
+                answers.append(judge.refusals[index])
             elif row.amount != item.amount:
-                yield ContributionConflict(field="contributionId")
+                answers.append(ContributionConflict(field="contributionId"))
             else:
-                yield Receipt(
-                    contribution=item,
-                    metric=live.goal.metric,
-                    status=row.status,
-                    duplicate=judge.entries[index] is None,
-                    current_value=live.total,
-                    user_contribution=live.ranking.amount(item.user_id),
-                    position=Position(self._epoch, row.position),
+                live = judge.cases[item.goal_id].live
+                answers.append(
+                    Receipt(
+                        contribution=item,
+                        metric=live.goal.metric,
+                        status=row.status,
+                        duplicate=entry is None,
+                        current_value=live.total,
+                        user_contribution=live.ranking.amount(item.user_id),
+                        position=Position(self._epoch, row.position),
+                    )
                 )
+        return answers
 
     # Reading.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -40,17 +40,29 @@ class LiveGoal:
         )
 
 
+@dataclass(slots=True)
+class Case:
+    """One goal of a batch: what it stands at, and what the batch adds to it."""
+
+    live: LiveGoal
+    arriving: ContributionStatus | None = None
+    """What the window says to what happens on arrival: the same for the whole batch. None until it was asked."""
+    added: int = 0
+    """Counted and held."""
+    counted: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    days: Counter[tuple[str, date]] = field(default_factory=Counter)
+
+
 class Judge:
     """Decides a batch in its order, as a `Decide` of the ledger: changes nothing but its own running sums."""
 
     def __init__(self, goals: Mapping[str, LiveGoal], batch: Sequence[GoalContribution], arrived_at: datetime) -> None:
-        self._goals = goals
         self._batch = batch
         self._arrived_at = arrived_at
-        self._totals: defaultdict[str, int] = defaultdict(int)
-        self._users: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._days: defaultdict[tuple[str, str, date], int] = defaultdict(int)
         self._kept: set[tuple[str, str, str]] = set()
+        self.cases = {goal_id: Case(goals[goal_id]) for goal_id in {item.goal_id for item in batch}}
+        self.names: dict[str, str] = {}
         self.entries: list[Entry | None] = []
         self.refusals: dict[int, WorldEventsError] = {}
 
@@ -60,35 +72,48 @@ class Judge:
             entry = None if row is not None or key in self._kept else self._decide(index, item)
             if entry is not None:
                 self._kept.add(key)
+                if item.display_name is not None:
+                    self.names[item.user_id] = item.display_name
             self.entries.append(entry)
         return self.entries
 
     def _decide(self, index: int, item: GoalContribution) -> Entry | None:
-        live = self._goals[item.goal_id]
+        case = self.cases[item.goal_id]
         instant = item.occurred_at or self._arrived_at
         try:
-            status = rules.judge(live.goal, item.occurred_at, self._arrived_at)
+            status = self._window(case, item.occurred_at)
             if status is ContributionStatus.COUNTED:
-                status = self._count(live, item, instant.date())
+                status = self._count(case, item, instant)
         except WorldEventsError as refusal:
             self.refusals[index] = refusal
             return None
         return Entry(status, instant, self._arrived_at)
 
-    def _count(self, live: LiveGoal, item: GoalContribution, day: date) -> ContributionStatus:
-        # Sums of a user are looked at, and kept, only where a limit asks for them.
-        goal_id, user_id, of_user = item.goal_id, item.user_id, live.goal.metric.limits.per_user is not None
+    def _window(self, case: Case, occurred_at: datetime | None) -> ContributionStatus:
+        if occurred_at is not None:
+            return rules.judge(case.live.goal, occurred_at, self._arrived_at)
+        if case.arriving is None:
+            case.arriving = rules.judge(case.live.goal, None, self._arrived_at)
+        return case.arriving
+
+    def _count(self, case: Case, item: GoalContribution, instant: datetime) -> ContributionStatus:
+        live, user_id, amount = case.live, item.user_id, item.amount
+        counted = case.counted.get(user_id, 0)
+        # What a user has is looked up only where a limit asks for it.
+        today = None if live.days is None else (user_id, instant.date())
+        has_limit = live.goal.metric.limits.per_user is not None
         status = rules.judge_amount(
             live.goal,
             item,
-            total=live.total + live.pending + self._totals[goal_id],
-            user_today=0 if live.days is None else live.days[user_id, day] + self._days[goal_id, user_id, day],
-            user_total=live.ranking.amount(user_id) + self._users[goal_id, user_id] if of_user else 0,
+            total=live.total + live.pending + case.added,
+            user_today=0 if live.days is None or today is None else live.days[today] + case.days[today],
+            user_total=live.ranking.amount(user_id) + counted if has_limit else 0,
         )
-        self._totals[goal_id] += item.amount
-        if status is ContributionStatus.COUNTED:
-            if of_user:
-                self._users[goal_id, user_id] += item.amount
-            if live.days is not None:
-                self._days[goal_id, user_id, day] += item.amount
+        case.added += amount
+        if status is ContributionStatus.HELD:
+            case.held[user_id] = case.held.get(user_id, 0) + amount
+        else:
+            case.counted[user_id] = counted + amount
+            if today is not None:
+                case.days[today] += amount
         return status
