@@ -8,7 +8,9 @@ import logging
 from collections.abc import Iterator
 from datetime import timedelta
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.unit.issuing import AUDIENCE, ISSUER, NOW, Claims, Publisher, SigningKey, claims, encode, forged, publishing
@@ -135,16 +137,30 @@ async def test_a_token_names_no_address(users: UserTokens, issuer: Publisher, na
         assert (0, 1) == (elsewhere.asked, issuer.asked)
 
 
+PUBLISHED_SECRET = b"x" * 32
+
+
 @pytest.mark.parametrize(
-    "changes", [{"use": "enc"}, {"kid": None}, {"alg": "RS512"}, {"kty": "oct", "k": "eHh4", "alg": "HS256"}]
+    "changes",
+    [{"use": "enc"}, {"kid": None}, {"alg": "RS512"}, {"kty": "oct", "k": encode(PUBLISHED_SECRET), "alg": "HS256"}],
 )
 async def test_a_key_for_something_else_is_none(clock: ManualClock, changes: Claims) -> None:
     """A key for encryption, without a name, for another algorithm, or that is a secret, signs nobody's token."""
     key = KEYS["RS256"]
-    forgery = forged({"alg": "HS256", "kid": key.kid}, claims(), b"xxx")
+    forgery = forged({"alg": "HS256", "kid": key.kid}, claims(), PUBLISHED_SECRET)
     with publishing(key.public(**changes)) as publisher:
         users = reader(publisher.url, clock)
         assert [None, None] == [await user_of(users, key.sign(claims())), await user_of(users, forgery)]
+
+
+async def test_a_short_key_is_none(clock: ManualClock) -> None:
+    """What anybody could break signs nothing."""
+    weak = SigningKey("weak", "RS256")
+    weak.private = rsa.generate_private_key(65_537, 1_024)  # noqa: S505 - that is what is tested
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        token = weak.sign(claims())
+    with publishing(weak.public()) as publisher:
+        assert await user_of(reader(publisher.url, clock), token) is None
 
 
 # Fetching.

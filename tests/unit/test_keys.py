@@ -165,6 +165,7 @@ def test_a_user_is_one_user() -> None:
     assert ["yes", "yes", "userId", "userId"] == [said(ann.check_user, one) for one in ("ann", None, "bob", "Ann")]
     assert (False, False, "yes") == (ann.trusted, ann.is_unbounded, said(ann.require_any, CONTRIBUTE))
     assert ["yes", "forbidden", "forbidden"] == [said(ann.require, right) for right in Right]
+    assert ["yes", "yes", "forbidden"] == [said(ann.require_any, right) for right in Right]
 
 
 @pytest.mark.parametrize("caller", [OPEN, OPERATOR, caller_of(a_key())])

@@ -16,7 +16,7 @@ from worldevents.errors import ConfigurationInvalid, Unauthorized
 from worldevents.model import AccessKey
 from worldevents.settings import Settings
 from worldevents.testing import ManualClock
-from worldevents.testing.builders import DURING
+from worldevents.testing.builders import DURING, a_key
 
 HEADER = {"alg": "HS256", "typ": "JWT"}
 SECRET_BYTES = SECRET.encode()
@@ -145,6 +145,13 @@ async def test_the_forger_can_forge() -> None:
     assert "ann" == await user_of(forged(HEADER, claims(), SECRET_BYTES))
 
 
+async def test_another_hash_is_another_algorithm() -> None:
+    """The right secret with HS512 is refused: the algorithm is set and not chosen."""
+    long = SECRET * 2
+    assert "ann" == await user_of(signed(claims(), long), reader(secret=long))
+    assert await user_of(signed(claims(), long, algorithm="HS512"), reader(secret=long)) is None
+
+
 @pytest.mark.parametrize("header", [{"jku": "http://127.0.0.1:1/"}, {"x5u": "http://127.0.0.1:1/"}, {"kid": "../../x"}])
 async def test_what_a_token_names_is_not_looked_at(header: dict[str, str]) -> None:
     """An address or a key's name in a token changes nothing: the secret decides."""
@@ -189,6 +196,21 @@ async def test_a_token_expires() -> None:
 
 async def no_keys() -> list[AccessKey]:
     return []
+
+
+async def one_key() -> list[AccessKey]:
+    return [a_key()]
+
+
+async def test_a_user_may_say_the_token_twice() -> None:
+    """A Supabase client has its token in both places: with keys it is the user's, as without the apikey."""
+    access = Access(one_key, users=reader())
+    await access.refresh()
+    token = signed(claims())
+    for apikey in (token, None, "anything"):
+        assert "ann" == (await access.caller(f"Bearer {token}", apikey)).user_id
+    with pytest.raises(Unauthorized):
+        await access.caller(None, token)
 
 
 async def test_a_bearer_may_be_a_users_token() -> None:
