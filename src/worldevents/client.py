@@ -12,7 +12,7 @@ import ipaddress
 import json
 import random
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType, TracebackType
@@ -169,7 +169,7 @@ class Client:
 
     # Watching.
 
-    async def updates(self, *goal_ids: str) -> AsyncIterator[Json]:
+    async def updates(self, *goal_ids: str) -> AsyncGenerator[Json]:
         """What each of these goals stands at, and then every change of it, as `codec.update` tells them, without end.
 
         A stream that ends or breaks is taken up again where it was. Raises ServerUnreachable when no try gets one.

@@ -24,6 +24,18 @@ Database = Annotated[
         help="sqlite:///file or postgresql://…; else WORLDEVENTS_DATABASE_URL, else sqlite:///worldevents.db.",
     ),
 ]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Ask this server; else WORLDEVENTS_SERVER, else the one that serves the database right now.",
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="KEY", help="The key for that server; better WORLDEVENTS_KEY, which nobody sees."),
+]
 File = Annotated[str, typer.Argument(metavar="FILE", help="An event file, or `winter` for the one that is shipped.")]
 EventId = Annotated[str, typer.Argument(metavar="ID", help="The event's id.")]
 Goal = Annotated[str, typer.Argument(metavar="GOAL", help="The goal's id.")]

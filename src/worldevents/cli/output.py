@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
     from worldevents.errors import Complaint, WorldEventsError
@@ -28,14 +29,23 @@ def document(value: Mapping[str, Any]) -> None:
     sys.stdout.write(_json(value, sys.stdout))
 
 
+def document_line(value: Mapping[str, Any]) -> None:
+    """Print data as one line of JSON, at once: somebody reads along."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=_is_ascii_only(sys.stdout)) + "\n")
+    sys.stdout.flush()
+
+
 def problem(value: Mapping[str, Any]) -> None:
     """Print what went wrong as one JSON document; stdout is left to data."""
     sys.stderr.write(_json(value, sys.stderr))
 
 
 def _json(value: Mapping[str, Any], stream: TextIO) -> str:
-    ascii_only = (stream.encoding or "").lower() not in ("utf-8", "utf8")
-    return json.dumps(value, indent=2, ensure_ascii=ascii_only) + "\n"
+    return json.dumps(value, indent=2, ensure_ascii=_is_ascii_only(stream)) + "\n"
+
+
+def _is_ascii_only(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower() not in ("utf-8", "utf8")
 
 
 def note(text: str) -> None:
@@ -109,10 +119,24 @@ def line(text: str, style: str = "") -> None:
     console().print(styled(text, style))
 
 
-def paragraph(text: str) -> None:
-    """Print a longer text of an event file, in its own lines; nothing where there is none."""
-    for part in text.strip().splitlines():
-        line(part, "italic")
+def show(parts: Iterable[Text | Table]) -> None:
+    """Print lines and tables of data, one after the other."""
+    from rich.table import Table
+
+    where = console()
+    for part in parts:
+        if has_bars() or not isinstance(part, Table):
+            where.print(part)
+            continue
+        with where.capture() as written:
+            where.print(part)
+        # Columns are filled up with spaces, the last one too.
+        sys.stdout.writelines(f"{row.rstrip()}\n" for row in written.get().splitlines())
+
+
+def paragraph(text: str) -> list[Text]:
+    """A longer text of an event file, in its own lines; nothing where there is none."""
+    return [styled(part, "italic") for part in text.strip().splitlines()]
 
 
 def styled(text: str, style: str = "") -> Text:
@@ -124,21 +148,19 @@ def styled(text: str, style: str = "") -> Text:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: Sequence[str] = ()) -> None:
     """Print rows in columns under their heads; the columns named in `right` are flush with it."""
+    show([grid(heads, rows, right=right)])
+
+
+def grid(heads: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: Sequence[str] = ()) -> Table:
+    """The same, to be printed with other parts."""
     from rich.table import Table
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
-        grid.add_column(head, justify="right" if head in right else "left", overflow="fold")
+        made.add_column(head, justify="right" if head in right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(styled(cell) if isinstance(cell, str) else cell for cell in row))
-    where = console()
-    if has_bars():
-        where.print(grid)
-        return
-    with where.capture() as written:
-        where.print(grid)
-    # Columns are filled up with spaces, the last one too.
-    sys.stdout.writelines(f"{row.rstrip()}\n" for row in written.get().splitlines())
+        made.add_row(*(styled(cell) if isinstance(cell, str) else cell for cell in row))
+    return made
 
 
 def amount(value: float, unit: str = "") -> str:

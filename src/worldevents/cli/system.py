@@ -1,9 +1,11 @@
-"""Opening the system for one command, and asking before something that cannot be taken back."""
+"""Finding or opening the system for one command, and asking before something that cannot be taken back."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -11,7 +13,8 @@ import typer
 from worldevents.cli import output
 
 if TYPE_CHECKING:
-    from worldevents.engine import Engine
+    from worldevents.client import Client
+    from worldevents.documents import Verbs
 
 T = TypeVar("T")
 
@@ -36,26 +39,74 @@ def is_absent(database: str | None) -> bool:
     return operations.is_absent(database_url(database))
 
 
-def on_engine(database: str | None, work: Callable[[Engine], Awaitable[T]], *, create: bool = False) -> T:
-    """Run something on the system's verbs, with the system opened for it alone.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the system is, as a command was told."""
+
+    database: str | None = None
+    server: str | None = None
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server, and the key to show it."""
+
+    url: str
+    key: str | None = field(repr=False)
+
+
+def server_of(place: Place) -> Server | None:
+    """The server that was named, by option or environment, or the one that serves the database; None: there is none."""
+    if place.server is not None and place.database is not None:
+        raise typer.BadParameter("a server has its own database: name one of the two", param_hint="--server")
+    if named := place.server or (None if place.database else os.environ.get("WORLDEVENTS_SERVER")):
+        return Server(named, place.key or os.environ.get("WORLDEVENTS_KEY") or None)
+    if place.key is not None:
+        raise typer.BadParameter("it is for a server: name one", param_hint="--key")
+    from worldevents import operations
+
+    found = operations.server_of(database_url(place.database))
+    return None if found is None else Server(found.url, found.token)
+
+
+def on_verbs(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool = False) -> T:
+    """Run something on the system's verbs: through its server, or with the system opened for it alone.
 
     Only with `create` a database that is not there is made: a mistyped path is not an empty season.
     """
     import asyncio
 
+    return asyncio.run(asked(place, work, create=create))
+
+
+async def asked(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool = False) -> T:
+    """As `on_verbs`, in a loop that is running already."""
+    server = server_of(place)
+    if server is not None:
+        return await through(server, work)
+    return await _in_this_process(place, work, create=create)
+
+
+async def through(server: Server, work: Callable[[Client], Awaitable[T]]) -> T:
+    """Run something on the verbs of a server."""
+    from worldevents.client import Client
+
+    async with Client(server.url, server.key) as client:
+        return await work(client)
+
+
+async def _in_this_process(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool) -> T:
+    from worldevents.documents import Local
     from worldevents.errors import ConfigurationInvalid
     from worldevents.runtime import open_runtime
     from worldevents.settings import Settings
 
-    if not create and is_absent(database):
+    if not create and is_absent(place.database):
         message = "there is no such database yet: `worldevents events apply winter` makes one"
         raise ConfigurationInvalid(message, field="database_url")
-
-    async def opened() -> T:
-        async with open_runtime(Settings.load(database_url=database)) as runtime:
-            return await work(runtime.engine)
-
-    return asyncio.run(opened())
+    async with open_runtime(Settings.load(database_url=place.database)) as runtime:
+        return await work(Local(runtime.engine))
 
 
 def confirm(event_id: str, *, warning: str, yes: bool) -> None:

@@ -7,7 +7,6 @@ the same in this process and through a server.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import Any, Final, Literal
 
 from worldevents import catalog
 from worldevents.actions import Action, Boss, Workout, parts
+from worldevents.demo.pace import Pace
 from worldevents.documents import Json, Verbs
 from worldevents.errors import ContributionConflict, GoalNotOpen
 from worldevents.importers import openpowerlifting
@@ -116,7 +116,7 @@ def load_rows(path: Path | None, start: date, end: date) -> list[Row]:
 
 def replay_event(start: date, end: date) -> SeasonalEvent:
     """The shipped event from `start` to before `end`, open to what is told long after, with a goal for records."""
-    shipped = catalog.with_window(catalog.load_event("winter"), _midnight(start), _midnight(end))
+    shipped = catalog.with_window(catalog.load_event("winter"), midnight(start), midnight(end))
     goals = tuple(replace(goal, grace=GRACE) for goal in shipped.goals)
     records = CommunityGoal(
         id=RECORDS_GOAL,
@@ -146,19 +146,19 @@ async def replay(
     *,
     through: Door = "contributions",
     on_progress: Callable[[Progress], None] | None = None,
-    speed: float | None = None,
+    pace: Pace | None = None,
 ) -> ReplayReport:
     """Tell the system these rows, in their order, and report what it answered. The event is there: see `prepare`.
 
-    `speed` is simulated time over real time, from the event's start on (None: as fast as it goes). A row is then sent
-    in the afternoon of its day: everything occurred at noon, and nothing is told before it occurred.
+    With a pace (None: as fast as it goes) a row is sent in the afternoon of its day: everything occurred at noon, and
+    nothing is told before it occurred.
     """
     event = await verbs.event(catalog.load_event("winter").id)
     start, end = (datetime.fromisoformat(event[name]) for name in ("startsAt", "endsAt"))
     goals = {goal.metric.key: goal for goal in replay_event(start.date(), end.date()).goals}
     tally = _Tally()
     done = 0
-    async for chunk in _chunks(rows, start, speed):
+    async for chunk in _chunks(rows, pace):
         if through == "actions":
             await _record(verbs, chunk, goals, tally)
         else:
@@ -176,24 +176,22 @@ async def replay(
     )
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """The instant at which a day begins in UTC."""
     return datetime.combine(day, time(), UTC)
 
 
 # Sending.
 
 
-async def _chunks(rows: Sequence[Row], starts_at: datetime, speed: float | None) -> AsyncIterator[Sequence[Row]]:
-    """The rows in their order, as many at once as one call takes; with a speed, those that are due."""
-    due = None if speed is None else [(instant - starts_at).total_seconds() / speed for instant in _afternoons(rows)]
-    loop = asyncio.get_running_loop()
-    begun, sent = loop.time(), 0
+async def _chunks(rows: Sequence[Row], pace: Pace | None) -> AsyncIterator[Sequence[Row]]:
+    """The rows in their order, as many at once as one call takes; with a pace, those that are due."""
+    due = [] if pace is None else _afternoons(rows)
+    sent = 0
     while sent < len(rows):
         until = min(sent + ROWS_PER_CALL, len(rows))
-        if due is not None:
-            await asyncio.sleep(max(0.0, begun + due[sent] - loop.time()))
-            elapsed = loop.time() - begun
-            until = next((index for index in range(sent + 1, until) if due[index] > elapsed), until)
+        if pace is not None:
+            until = sent + await pace(due[sent:until])
         yield rows[sent:until]
         sent = until
 

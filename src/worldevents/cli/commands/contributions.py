@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worldevents.cli import output
-from worldevents.cli.options import Database, Goal, Json, OccurredAt, plain_number
-from worldevents.cli.system import on_engine
+from worldevents.cli.options import Database, Goal, Json, Key, OccurredAt, Server, plain_number
+from worldevents.cli.system import Place, on_verbs
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from worldevents.engine import Engine
+    from worldevents.documents import Verbs
 
 WHAT_BECAME_OF_IT = (
     ("counted", "counted"),
@@ -33,28 +33,25 @@ def contribute(
     occurred_at: OccurredAt = None,
     name: Annotated[str | None, typer.Option(metavar="DISPLAY", help="The user's name on the leaderboard.")] = None,
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Count an amount for a goal, once for its id.
 
     Repeating it is harmless: the same id and amount again changes nothing, another amount is refused.
     """
+    item = {"contributionId": contribution_id, "userId": user, "amount": plain_number(amount)}
+    if occurred_at is not None:
+        item["occurredAt"] = occurred_at.isoformat()
+    if name is not None:
+        item["displayName"] = name
 
-    async def work(engine: Engine) -> dict[str, Any]:
-        from worldevents import codec
+    async def work(verbs: Verbs) -> tuple[dict[str, Any], str]:
+        receipt = await verbs.contribute(goal, item)
+        return receipt, "" if as_json else (await verbs.progress(goal))["goal"]["unit"]
 
-        receipt = await engine.contribute(
-            goal,
-            user,
-            plain_number(amount),
-            contribution_id=contribution_id,
-            occurred_at=occurred_at,
-            display_name=name,
-        )
-        return {"receipt": codec.receipt(receipt), "unit": receipt.metric.unit}
-
-    told = on_engine(database, work)
-    receipt, unit = told["receipt"], told["unit"]
+    receipt, unit = on_verbs(Place(database, server, key), work)
     if as_json:
         output.document(receipt)
         return
@@ -74,18 +71,17 @@ def leaderboard(
     around: Annotated[str | None, typer.Option(metavar="USER", help="The rows around this user, not the top.")] = None,
     user: Annotated[str | None, typer.Option(metavar="USER", help="Add this user's own row.")] = None,
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Show who contributed most; equal amounts share a rank."""
 
-    async def work(engine: Engine) -> dict[str, Any]:
-        from worldevents import codec
+    async def work(verbs: Verbs) -> tuple[dict[str, Any], str]:
+        board = await verbs.leaderboard(goal, limit=limit, around=around, user_id=user)
+        return board, "" if as_json else (await verbs.progress(goal))["goal"]["unit"]
 
-        board = await engine.leaderboard(goal, limit=limit, around=around, user_id=user)
-        return {"board": codec.leaderboard(board), "unit": board.goal.metric.unit}
-
-    told = on_engine(database, work)
-    board, unit = told["board"], told["unit"]
+    board, unit = on_verbs(Place(database, server, key), work)
     if as_json:
         output.document(board)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,19 +17,20 @@ from worldevents.cli.options import (
     File,
     From,
     Json,
+    Key,
     NewEnd,
     Reason,
+    Server,
     Status,
     To,
     Yes,
     author_name,
     midnight,
 )
-from worldevents.cli.system import confirm, is_absent, on_engine
+from worldevents.cli.system import Place, confirm, is_absent, on_verbs, server_of
 
 if TYPE_CHECKING:
-    from worldevents.engine import Engine, Published
-    from worldevents.model import ChallengeProgress, EventVersion, GoalProgress, SeasonalEvent
+    from worldevents.model import SeasonalEvent
 
 PENDING = 2
 
@@ -51,28 +52,36 @@ def validate(file: File, *, as_json: Json = False) -> None:
         output.line(f"{event.id} is valid: {_count(event.goals, 'goal')}, {_count(event.challenges, 'challenge')}")
 
 
-def plan(file: File, *, start: From = None, end: To = None, database: Database = None, as_json: Json = False) -> None:
+def plan(
+    file: File,
+    *,
+    start: From = None,
+    end: To = None,
+    database: Database = None,
+    server: Server = None,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
     """Show what applying an event file would change.
 
     Exit code 2 when changes are pending, 0 when there are none.
     """
-    from worldevents import catalog
-
-    event = _read(file, start, end)
-
-    async def work(engine: Engine) -> tuple[int, tuple[str, ...]]:
-        changes = await engine.plan(event)
-        return next((one.version for one in engine.events() if one.event.id == event.id), 0), changes
-
+    event, place = _read(file, start, end), Place(database, server, key)
     with _locating(file):
-        version, changes = (0, catalog.changes(None, event)) if is_absent(database) else on_engine(database, work)
+        if server_of(place) is None and is_absent(database):
+            told = _plan_of_nothing(event)
+        else:
+            told = on_verbs(place, lambda verbs: verbs.plan(event))
     if as_json:
-        output.document({"eventId": event.id, "version": version, "changes": changes})
+        output.document(told)
     else:
-        _tell_changes(changes)
-        standing = f"{event.id} stands at version {version}" if version else f"{event.id} is not published yet"
-        output.note(f"{standing}; {_count(changes, 'change')} pending." if changes else f"{standing}; nothing changes.")
-    if changes:
+        _tell_changes(told["changes"])
+        standing = (
+            f"{event.id} stands at version {told['version']}" if told["version"] else f"{event.id} is not published yet"
+        )
+        pending = f"{_count(told['changes'], 'change')} pending" if told["changes"] else "nothing changes"
+        output.note(f"{standing}; {pending}.")
+    if told["changes"]:
         raise typer.Exit(PENDING)
 
 
@@ -84,12 +93,18 @@ def apply(
     author: Author = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the version.")] = "",
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Publish an event file. Applying it again changes nothing."""
     event, name = _read(file, start, end), author_name(author)
     with _locating(file):
-        published = on_engine(database, lambda engine: engine.publish(event, author=name, reason=reason), create=True)
+        published = on_verbs(
+            Place(database, server, key),
+            lambda verbs: verbs.publish(event, author=name, reason=reason),
+            create=True,
+        )
     _tell_published(published, as_json=as_json)
 
 
@@ -97,15 +112,13 @@ def list_events(
     *,
     status: Annotated[Status, typer.Option(help="Only events of this status.")] = "all",
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """List the published events, by their start."""
-    from worldevents import codec
-
-    async def work(engine: Engine) -> list[dict[str, Any]]:
-        return [codec.event(version, engine.now()) for version in engine.events()]
-
-    events = [one for one in on_engine(database, work) if status in ("all", one["status"])]
+    told = on_verbs(Place(database, server, key), lambda verbs: verbs.events())
+    events = [one for one in told["events"] if status in ("all", one["status"])]
     if as_json:
         output.document({"events": events})
         return
@@ -128,17 +141,12 @@ def show(
     *,
     user: Annotated[str | None, typer.Option(metavar="ID", help="Add this user's progress in each challenge.")] = None,
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Show an event, its goals and its versions."""
-
-    async def work(engine: Engine) -> dict[str, Any]:
-        version = engine.event(event_id)
-        goals = [await engine.progress(goal.id) for goal in version.event.goals]
-        challenges = [] if user is None else await engine.challenges(event_id, user)
-        return _document(engine, version, goals, challenges, await engine.history(event_id))
-
-    told = on_engine(database, work)
+    told = on_verbs(Place(database, server, key), lambda verbs: verbs.inspect(event_id, user))
     if as_json:
         output.document(told)
     else:
@@ -152,11 +160,14 @@ def extend(
     reason: Reason,
     author: Author = None,
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Move the end of an event."""
     name = author_name(author)
-    published = on_engine(database, lambda engine: engine.extend(event_id, end, author=name, reason=reason))
+    place = Place(database, server, key)
+    published = on_verbs(place, lambda verbs: verbs.extend(event_id, end, author=name, reason=reason))
     _tell_published(published, as_json=as_json)
 
 
@@ -167,6 +178,8 @@ def close(
     author: Author = None,
     yes: Yes = False,
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """End an event now.
@@ -175,7 +188,8 @@ def close(
     """
     confirm(event_id, warning=f"{event_id} ends now: what happens from now on does not count.", yes=yes)
     name = author_name(author)
-    published = on_engine(database, lambda engine: engine.close(event_id, author=name, reason=reason))
+    place = Place(database, server, key)
+    published = on_verbs(place, lambda verbs: verbs.close(event_id, author=name, reason=reason))
     _tell_published(published, as_json=as_json)
 
 
@@ -186,12 +200,15 @@ def cancel(
     author: Author = None,
     yes: Yes = False,
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Call an event off for good."""
     confirm(event_id, warning=f"{event_id} is called off, and cannot be taken up again.", yes=yes)
     name = author_name(author)
-    published = on_engine(database, lambda engine: engine.cancel(event_id, author=name, reason=reason))
+    place = Place(database, server, key)
+    published = on_verbs(place, lambda verbs: verbs.cancel(event_id, author=name, reason=reason))
     _tell_published(published, as_json=as_json)
 
 
@@ -217,30 +234,11 @@ def _locating(file: str) -> Iterator[None]:
         raise catalog.located(error, file) from None
 
 
-def _document(
-    engine: Engine,
-    version: EventVersion,
-    goals: list[GoalProgress],
-    challenges: list[ChallengeProgress],
-    history: list[EventVersion],
-) -> dict[str, Any]:
-    """An event as outsiders read it, with all its goals and versions."""
-    from worldevents import codec
+def _plan_of_nothing(event: SeasonalEvent) -> dict[str, Any]:
+    """The plan where there is no database: none is made."""
+    from worldevents import catalog
 
-    now = engine.now()
-    return {
-        **codec.event(version, now, challenges),
-        "goals": [{**codec.goal(one.state, now), "hidden": one.state.goal.hidden} for one in goals],
-        "versions": [
-            {
-                "version": one.version,
-                "author": one.author,
-                "publishedAt": codec.instant(one.published_at),
-                "reason": one.reason,
-            }
-            for one in history
-        ],
-    }
+    return {"eventId": event.id, "version": 0, "changes": list(catalog.changes(None, event))}
 
 
 def _draw(event: dict[str, Any]) -> None:
@@ -250,7 +248,7 @@ def _draw(event: dict[str, Any]) -> None:
         f"{output.moment(event['startsAt'])} to {output.moment(event['endsAt'])}, "
         f"grace {_grace(event['graceSeconds'])}"
     )
-    output.paragraph(event["description"])
+    output.show(output.paragraph(event["description"]))
     output.line("")
     rows: list[tuple[str, ...]] = [
         (
@@ -285,34 +283,23 @@ def _grace(seconds: int) -> str:
     return f"{hours} h" if not rest else f"{seconds // 60} min"
 
 
-def _tell_published(published: Published, *, as_json: bool) -> None:
-    version = published.version
+def _tell_published(published: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        from worldevents import codec
-
-        output.document(
-            {
-                "eventId": version.event.id,
-                "version": version.version,
-                "author": version.author,
-                "publishedAt": codec.instant(version.published_at),
-                "reason": version.reason,
-                "changes": published.changes,
-            }
-        )
+        output.document(published)
         return
-    _tell_changes(published.changes)
-    if published.changes:
-        output.note(f"{version.event.id} is now at version {version.version}, by {version.author}.")
+    _tell_changes(published["changes"])
+    event_id, version = published["eventId"], published["version"]
+    if published["changes"]:
+        output.note(f"{event_id} is now at version {version}, by {published['author']}.")
     else:
-        output.note(f"{version.event.id} stands at version {version.version}; nothing changed.")
+        output.note(f"{event_id} stands at version {version}; nothing changed.")
 
 
-def _tell_changes(changes: tuple[str, ...]) -> None:
+def _tell_changes(changes: Sequence[str]) -> None:
     styles = dict(CHANGE_STYLES)
     for change in changes:
         output.line(change, styles.get(change[0], ""))
 
 
-def _count(things: tuple[object, ...], word: str) -> str:
+def _count(things: Sequence[object], word: str) -> str:
     return f"{len(things)} {word}" + ("" if len(things) == 1 else "s")

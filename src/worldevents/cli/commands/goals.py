@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worldevents.cli import output
-from worldevents.cli.options import Database, Goal, Json, Status
-from worldevents.cli.system import on_engine
+from worldevents.cli.options import Database, Goal, Json, Key, Server, Status
+from worldevents.cli.system import Place, on_verbs
 
 if TYPE_CHECKING:
-    from worldevents.engine import Engine
+    from rich.table import Table
+    from rich.text import Text
 
 LIST_BAR_CELLS = 12
 
@@ -20,21 +22,16 @@ def list_goals(
     *,
     status: Annotated[Status, typer.Option(help="Only goals of this status.")] = "active",
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """List the goals that players are shown."""
-
-    async def work(engine: Engine) -> list[dict[str, Any]]:
-        from worldevents import codec
-        from worldevents.model import GoalStatus
-
-        states = await engine.goals(None if status == "all" else GoalStatus(status))
-        return [codec.goal(state, engine.now()) for state in states]
-
-    goals = on_engine(database, work)
+    told = on_verbs(Place(database, server, key), lambda verbs: verbs.goals(status))
     if as_json:
-        output.document({"goals": goals})
+        output.document(told)
         return
+    goals = told["goals"]
     if not goals:
         output.note("No goals." if status == "all" else f"No {status} goals; `--status all` lists every one.")
         return
@@ -45,23 +42,29 @@ def show(
     goal: Goal,
     *,
     user: Annotated[str | None, typer.Option(metavar="ID", help="Add this user's share and rank.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and show every change; with --json a line each. Ctrl-C ends it.")
+    ] = False,
     database: Database = None,
+    server: Server = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Show a goal: how far it is, its tiers, and one user's share."""
+    """Show a goal: how far it is, its tiers, and one user's share.
 
-    async def work(engine: Engine) -> dict[str, Any]:
-        from worldevents import codec
+    Without a server, --watch looks once a second.
+    """
+    place = Place(database, server, key)
+    if watch:
+        from worldevents.cli import watching
 
-        return codec.progress(await engine.progress(goal, user), engine.now())
-
-    told = on_engine(database, work)
+        watching.watch(place, goal, user, drawn=partial(_picture, user=user), as_json=as_json)
+        return
+    told = on_verbs(place, lambda verbs: verbs.progress(goal, user))
     if as_json:
         output.document(told)
-        return
-    _draw(told["goal"])
-    if user is not None:
-        _draw_share(told, user)
+    else:
+        output.show(_picture(told, user=user))
 
 
 def _draw_list(goals: list[dict[str, Any]], *, all_statuses: bool) -> None:
@@ -81,29 +84,31 @@ def _draw_list(goals: list[dict[str, Any]], *, all_statuses: bool) -> None:
     output.table(heads, rows, right=heads[2:])
 
 
-def _draw(goal: dict[str, Any]) -> None:
+def _picture(progress: dict[str, Any], *, user: str | None) -> list[Text | Table]:
+    goal = progress["goal"]
     unit, percent = goal["unit"], f"{goal['percent']:.2f} %"
-    output.line(goal["name"], "bold")
-    output.line(f"{goal['id']} · {goal['status']} · until {output.moment(goal['endsAt'])}")
-    output.paragraph(goal["description"])
-    output.line("")
+    bar = output.styled(percent)
     if output.has_bars():
-        drawn = output.bar(goal["percent"], _tiers(goal))
-        output.console().print(drawn + output.styled(f"  {percent}", "bold"))
-    else:
-        output.line(percent)
+        bar = output.bar(goal["percent"], _tiers(goal)) + output.styled(f"  {percent}", "bold")
     pending = f" · {output.amount(goal['pendingValue'], unit)} pending" if goal["pendingValue"] else ""
-    output.line(
-        f"{output.amount(goal['currentValue'])} of {output.amount(goal['targetValue'], unit)}{pending}"
-        f" · {output.people(goal['participantCount'])}"
-    )
+    parts: list[Text | Table] = [
+        output.styled(goal["name"], "bold"),
+        output.styled(f"{goal['id']} · {goal['status']} · until {output.moment(goal['endsAt'])}"),
+        *output.paragraph(goal["description"]),
+        output.styled(""),
+        bar,
+        output.styled(
+            f"{output.amount(goal['currentValue'])} of {output.amount(goal['targetValue'], unit)}{pending}"
+            f" · {output.people(goal['participantCount'])}"
+        ),
+    ]
     if goal["rewardTiers"]:
-        output.line("")
-        output.table(
-            ("TIER", "AT", "REWARD", "UNLOCKED"),
-            [_tier(one, unit) for one in goal["rewardTiers"]],
-            right=("TIER", "AT"),
-        )
+        tiers = [_tier(one, unit) for one in goal["rewardTiers"]]
+        heads = ("TIER", "AT", "REWARD", "UNLOCKED")
+        parts += [output.styled(""), output.grid(heads, tiers, right=heads[:2])]
+    if user is not None:
+        parts += [output.styled(""), output.styled(_share(progress, user))]
+    return parts
 
 
 def _tier(tier: dict[str, Any], unit: str) -> tuple[Any, ...]:
@@ -118,12 +123,11 @@ def _tier(tier: dict[str, Any], unit: str) -> tuple[Any, ...]:
     )
 
 
-def _draw_share(progress: dict[str, Any], user: str) -> None:
+def _share(progress: dict[str, Any], user: str) -> str:
     unit = progress["goal"]["unit"]
     pending = f", {output.amount(progress['userPending'], unit)} pending" if progress["userPending"] else ""
     rank = "no rank yet" if progress["userRank"] is None else f"rank {progress['userRank']:,}"
-    output.line("")
-    output.line(f"{user}: {output.amount(progress['userContribution'], unit)}, {rank}{pending}")
+    return f"{user}: {output.amount(progress['userContribution'], unit)}, {rank}{pending}"
 
 
 def _tiers(goal: dict[str, Any]) -> list[tuple[float, bool]]:
