@@ -127,8 +127,8 @@ def _workout(action: Workout) -> list[Part]:
         Part("totalWorkouts", action.id, 1),
         *(Part("totalVolume", _part_id(action.id, exercise), kilograms) for exercise, kilograms in volume.items()),
         *(
-            Part("totalPRs", _part_id(action.id, _exercise(name, "prs")), 1)
-            for name in dict.fromkeys(_bounded(action.prs, "prs"))
+            Part("totalPRs", _part_id(action.id, name), 1)
+            for name in dict.fromkeys(_exercise(name, "prs") for name in _bounded(action.prs, "prs"))
         ),
     ]
 
