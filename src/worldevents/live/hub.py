@@ -160,13 +160,12 @@ class Hub:
             await self._see_off()
         finally:
             self.close()
-            self._stall(self._subscribers)
 
     def _look(self) -> None:
         """Notice what time brings: goals that begin or end, and mailboxes that nobody reads."""
         present = asyncio.get_running_loop().time()
         goals = self._due
-        if present - self._looked_at >= self._look_s:
+        if present >= self._looked_at + self._look_s:
             self._looked_at = present
             goals = self._goals
             self._stall(one for one in self._subscribers if one.is_unread(present, limit=self._stall_s))
@@ -189,7 +188,7 @@ class Hub:
         present = asyncio.get_running_loop().time()
         told: list[tuple[str, _Goal, Payload]] = []
         for goal_id, goal in list(self._due.items()):
-            if present - goal.told_at >= self._interval_s:
+            if present >= self._due_at(goal):
                 del self._due[goal_id]
                 goal.told_at = present
                 told.append(("goal_update", goal, _update(goal.state)))
@@ -203,6 +202,9 @@ class Hub:
             if self._subscribers:
                 messages.append(self._message(event, goal, payload(now)))
         return messages
+
+    def _due_at(self, goal: _Goal) -> float:
+        return goal.told_at + self._interval_s
 
     def _message(self, event: str, goal: _Goal, payload: codec.Json) -> Message:
         return Message(
@@ -234,7 +236,7 @@ class Hub:
         present = asyncio.get_running_loop().time()
         wake_at = self._looked_at + self._look_s
         if self._due:
-            wake_at = min(wake_at, self._interval_s + min(goal.told_at for goal in self._due.values()))
+            wake_at = min(wake_at, *(self._due_at(goal) for goal in self._due.values()))
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, wake_at - present)):
                 await self._work.wait()
@@ -333,6 +335,7 @@ class Hub:
                 while self._subscribers:
                     self._work.clear()
                     await self._work.wait()
+        self._stall(self._subscribers)
 
     def _stall(self, subscribers: Iterable[Subscriber]) -> None:
         for subscriber in list(subscribers):
