@@ -261,11 +261,13 @@ class Engine:
         """
         return await self._publish(event, self._clock.now(), author=author, reason=reason)
 
-    async def _publish(self, event: SeasonalEvent, now: datetime, *, author: str, reason: str) -> Published:
+    async def _publish(
+        self, event: SeasonalEvent, now: datetime, *, author: str, reason: str, preview: bool = False
+    ) -> Published:
         changes = await self._plan(event, now)
         current = self._store.events.get(event.id)
-        if current is not None and not changes:
-            return Published(current)
+        if current is not None and (preview or not changes):
+            return Published(current, changes)
         based_on = 0 if current is None else current.version
         try:
             version = await self._ledger.publish(
@@ -283,27 +285,31 @@ class Engine:
         self.event(event_id)
         return await self._ledger.history(event_id)
 
-    async def extend(self, event_id: str, ends_at: datetime, *, author: str, reason: str) -> Published:
-        """Move the end of an event to another instant that is not past."""
-        event = self.event(event_id).event
-        return await self.publish(catalog.with_window(event, event.starts_at, ends_at), author=author, reason=reason)
+    async def extend(
+        self, event_id: str, ends_at: datetime, *, author: str, reason: str, preview: bool = False
+    ) -> Published:
+        """Move the end of an event to another instant that is not past. A preview tells the changes, and makes none."""
+        event, now = self.event(event_id).event, self._clock.now()
+        moved = catalog.with_window(event, event.starts_at, ends_at)
+        return await self._publish(moved, now, author=author, reason=reason, preview=preview)
 
-    async def close(self, event_id: str, *, author: str, reason: str) -> Published:
+    async def close(self, event_id: str, *, author: str, reason: str, preview: bool = False) -> Published:
         """End an event now; its grace begins. One that has ended stays as it is."""
         event, now = self.event(event_id).event, self._clock.now()
         if event.ends_at <= now:
             return Published(self.event(event_id))
         # One instant for the new end and for the check that it is not past: a second look at the clock would be later.
         ended = catalog.with_window(event, event.starts_at, now)
-        return await self._publish(ended, now, author=author, reason=reason)
+        return await self._publish(ended, now, author=author, reason=reason, preview=preview)
 
-    async def cancel(self, event_id: str, *, author: str, reason: str) -> Published:
+    async def cancel(self, event_id: str, *, author: str, reason: str, preview: bool = False) -> Published:
         """Call an event off: from now on its goals take nothing."""
         event, now = self.event(event_id).event, self._clock.now()
         if event.cancelled_at is not None:
             return Published(self.event(event_id))
         goals: tuple[CommunityGoal, ...] = tuple(replace(goal, cancelled_at=now) for goal in event.goals)
-        return await self.publish(replace(event, cancelled_at=now, goals=goals), author=author, reason=reason)
+        called_off = replace(event, cancelled_at=now, goals=goals)
+        return await self._publish(called_off, now, author=author, reason=reason, preview=preview)
 
 
 def _recorded(offers: Sequence[Offer], answers: Iterator[Answer]) -> Recorded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypedDict
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -19,6 +19,7 @@ REASON_MAX: Final = 500
 AUTHOR_MAX: Final = 100
 
 DryRun = Annotated[bool, Query(alias="dryRun", description="Say what would change, and change nothing.")]
+Preview = Annotated[bool, Query(description="Say what would change, beside the version that stands.")]
 Author = Annotated[str | None, Query(max_length=AUTHOR_MAX, description="Who does it; else the key that was used.")]
 Reason = Annotated[str, Query(max_length=REASON_MAX, description="Why; it is kept with the version.")]
 
@@ -26,28 +27,15 @@ Reason = Annotated[str, Query(max_length=REASON_MAX, description="Why; it is kep
 def routes(engine: Engine, settings: Settings) -> APIRouter:
     """What is below `/v1/admin/events`."""
     router = APIRouter(prefix="/v1/admin/events", tags=["operators"], dependencies=DOCUMENTED)
+    _declaring(router, engine, settings)
+    _changing(router, engine, settings)
+    return router
+
+
+def _declaring(router: APIRouter, engine: Engine, settings: Settings) -> None:
     local = documents.Local(engine)
 
-    async def change(request: Request, *known: str) -> dict[str, Any]:
-        headers = dict(request.scope["headers"])
-        bodies.media_type(headers, bodies.JSON)
-        told = bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
-        bodies.only(told, ("reason", "author", *known))
-        return told
-
-    @router.put(
-        "",
-        response_model=schemas.Published | schemas.Plan,
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {
-                    bodies.TOML: {"schema": {"type": "string"}, "example": _EXAMPLE},
-                    bodies.JSON: {"schema": {"type": "object", "description": "The same tables as JSON."}},
-                },
-            }
-        },
-    )
+    @router.put("", response_model=schemas.Published | schemas.Plan, openapi_extra=_FILE)
     async def publish_event(
         request: Request, caller: Operator, *, dry_run: DryRun = False, author: Author = None, reason: Reason = ""
     ) -> Response:
@@ -71,29 +59,62 @@ def routes(engine: Engine, settings: Settings) -> APIRouter:
         """An event with all its goals, hidden ones too, and its versions."""
         return answer(await local.inspect(eventId, user_id))
 
+
+def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
+    async def change(request: Request, *known: str) -> dict[str, Any]:
+        headers = dict(request.scope["headers"])
+        bodies.media_type(headers, bodies.JSON)
+        told = bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
+        bodies.only(told, ("reason", "author", *known))
+        return told
+
     @router.post("/{eventId}/extend", response_model=schemas.Published, openapi_extra=_body(schemas.Extension))
-    async def extend_event(request: Request, caller: Operator, eventId: str) -> Response:  # noqa: N803
+    async def extend_event(
+        request: Request,
+        caller: Operator,
+        eventId: str,  # noqa: N803
+        *,
+        preview: Preview = False,
+    ) -> Response:
         """Move an event's end to another instant that is not past."""
         told = await change(request, "endsAt")
         ends_at = documents.instant(told.get("endsAt"), "endsAt")
         if ends_at is None:
             raise BodyInvalid("the new end is wanted here", field="endsAt")
-        return answer(await local.extend(eventId, ends_at, **_by(caller, told)))
+        moved = await engine.extend(eventId, ends_at, **_by(caller, told), preview=preview)
+        return answer(documents.published(moved))
 
     @router.post("/{eventId}/close", response_model=schemas.Published, openapi_extra=_body(schemas.Change))
-    async def close_event(request: Request, caller: Operator, eventId: str) -> Response:  # noqa: N803
+    async def close_event(
+        request: Request,
+        caller: Operator,
+        eventId: str,  # noqa: N803
+        *,
+        preview: Preview = False,
+    ) -> Response:
         """End an event now; its grace begins."""
-        return answer(await local.close(eventId, **_by(caller, await change(request))))
+        by = _by(caller, await change(request))
+        return answer(documents.published(await engine.close(eventId, **by, preview=preview)))
 
     @router.post("/{eventId}/cancel", response_model=schemas.Published, openapi_extra=_body(schemas.Change))
-    async def cancel_event(request: Request, caller: Operator, eventId: str) -> Response:  # noqa: N803
+    async def cancel_event(
+        request: Request,
+        caller: Operator,
+        eventId: str,  # noqa: N803
+        *,
+        preview: Preview = False,
+    ) -> Response:
         """Call an event off for good."""
-        return answer(await local.cancel(eventId, **_by(caller, await change(request))))
+        by = _by(caller, await change(request))
+        return answer(documents.published(await engine.cancel(eventId, **by, preview=preview)))
 
-    return router
+
+class _By(TypedDict):
+    reason: str
+    author: str
 
 
-def _by(caller: Caller, told: dict[str, Any]) -> dict[str, str]:
+def _by(caller: Caller, told: dict[str, Any]) -> _By:
     author = told.get("author")
     return {
         "reason": _text(told.get("reason"), "reason", REASON_MAX),
@@ -147,3 +168,13 @@ target = 10_000_000
   threshold = 25
   reward = { kind = "crate", name = "Snow Crate" }
 """
+
+_FILE: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            bodies.TOML: {"schema": {"type": "string"}, "example": _EXAMPLE},
+            bodies.JSON: {"schema": {"type": "object", "description": "The same tables as JSON."}},
+        },
+    }
+}
