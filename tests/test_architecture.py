@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "operations": "errors ledger",
     "keyring": "auth ledger model",
     "cli.*": (
-        "cli model errors clock codec settings catalog importers demo documents client auth engine runtime serving"
+        "cli model errors clock codec settings catalog importers demo documents client auth api engine runtime serving"
         " operations keyring __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",

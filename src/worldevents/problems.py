@@ -39,6 +39,7 @@ _STATUS: Final[dict[type[WorldEventsError], int]] = {
     errors.Internal: 500,
 }
 _BY_CODE: Final = {error.code: error for error in _STATUS}
+_PART: Final = re.compile(r'\[([0-9]+)\]|("(?:[^"\\]|\\.)*"|[^.\[]+)')
 _WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 RETRY_AFTER_S: Final = 1
@@ -96,4 +97,10 @@ def error(document: object) -> WorldEventsError:
 def _complaint(document: object) -> Complaint:
     told = document if isinstance(document, dict) else {}
     line, field = told.get("line"), told.get("field")
-    return Complaint(str(told.get("message", "")), (field,) if field else (), line if isinstance(line, int) else None)
+    path = _path(field) if isinstance(field, str) else ()
+    return Complaint(str(told.get("message", "")), path, line if isinstance(line, int) else None)
+
+
+def _path(field: str) -> tuple[str | int, ...]:
+    """The parts of a path that `Complaint.field` has written."""
+    return tuple(int(place) if place else name for place, name in _PART.findall(field))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from worldevents.cli import output
-from worldevents.cli.commands import contributions, operate, replay
+from worldevents.cli.commands import contributions, demo, init, openapi, operate, replay, serve
 from worldevents.errors import WorldEventsError
 
 FAILED = 1
@@ -36,9 +37,13 @@ def application(asked: str | None = None) -> typer.Typer:
         if asked == name:
             fill(group)
         app.add_typer(group, name=name)
+    app.command()(demo.demo)
+    app.command()(serve.serve)
+    app.command()(init.init)
     app.command()(contributions.contribute)
     app.command()(contributions.leaderboard)
     app.command()(replay.replay)
+    app.command()(openapi.openapi)
     app.command()(operate.migrate)
     app.command()(operate.doctor)
     app.command()(operate.version)
@@ -108,6 +113,10 @@ def run(arguments: Sequence[str]) -> int:
         _explain_usage(error, as_json=as_json)
         return error.exit_code
     except typer.Abort:
+        return FAILED
+    except BrokenPipeError:
+        # Who read has seen enough; what is still in the buffer has nowhere to go, and nobody to complain to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return code if isinstance(code, int) else 0
 
