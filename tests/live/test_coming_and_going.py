@@ -227,6 +227,19 @@ async def test_who_misses_more_than_may_wait_is_let_go_rather_than_told_less() -
             assert (True, False) == (stalled.stalled, reading.stalled)
 
 
+@in_virtual_time
+async def test_who_reads_one_by_one_makes_room() -> None:
+    """What was read counts no more."""
+    async with running(a_hub(events_max=1)) as hub:
+        with hub.subscribe() as subscriber:
+            for seq, percent in enumerate((25, 50), start=1):
+                hub.tell(an_update(seq, percent))
+                await passing(0.4)
+                while subscriber._waiting:
+                    await anext(subscriber)
+                assert not subscriber.stalled
+
+
 # The end.
 
 

@@ -187,6 +187,16 @@ async def test_a_client_that_does_not_read_is_dropped() -> None:
 
 
 @in_virtual_time
+async def test_a_client_that_misses_too_much_is_dropped() -> None:
+    """A stream whose mailbox could not hold what happened breaks off rather than to end as if all were told."""
+    hub, client = a_hub(events_max=1), Client()
+    async with running(hub), streaming(hub, client):
+        hub.tell(an_update(1, 25, 50))
+        await passing(1)
+        assert (True, False, 0) == (client.aborted, client.complete, len(hub._subscribers))
+
+
+@in_virtual_time
 async def test_where_a_server_cannot_drop_a_client_the_stream_ends_all_the_same() -> None:
     """Not every server offers it."""
     hub, client = a_hub(), Client()
