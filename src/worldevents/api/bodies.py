@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, MutableMapping
 from decimal import Decimal, InvalidOperation
+from itertools import takewhile
 from typing import Any, Final
 
 from worldevents.errors import BodyInvalid, TooLarge, UnsupportedMediaType
@@ -22,6 +23,7 @@ JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 TOML: Final = "application/toml"
 
+_LENGTH_DIGITS_MAX: Final = 20
 _FIELD: Final = re.compile(r"\w{1,64}", re.ASCII)
 
 
@@ -44,7 +46,7 @@ def media_type(headers: Headers, *known: str) -> str:
 def check_length(headers: Headers, limit: int) -> None:
     """Refuse a body that says itself that it is too large, before a byte of it is read. Raises TooLarge."""
     told = headers.get(b"content-length", b"0")
-    if not told.isdigit() or int(told) > limit:
+    if not told.isdigit() or len(told) > _LENGTH_DIGITS_MAX or int(told) > limit:
         raise _too_large(limit)
 
 
@@ -71,8 +73,8 @@ async def read(headers: Headers, receive: Receive, limit: int) -> bytes:
 async def lines(receive: Receive, *, limit: int, longest: int) -> AsyncGenerator[list[bytes]]:
     """The body's lines as they arrive, those of one chunk together; blank ones are left out.
 
-    A last line needs no line break. Raises TooLarge for a longer line or body; Gone if the client left: what it had
-    not finished is never given out.
+    A last line needs no line break. Raises TooLarge for a longer line, when all before it are given out, and for a
+    longer body; Gone if the client left: what it had not finished is never given out.
     """
     read_so_far, rest, more = 0, b"", True
     while more:
@@ -86,11 +88,12 @@ async def lines(receive: Receive, *, limit: int, longest: int) -> AsyncGenerator
         *whole, rest = (rest + chunk).split(b"\n")
         if not more:
             whole, rest = [*whole, rest], b""
-        if len(rest) > longest or any(len(line) > longest for line in whole):
-            raise TooLarge(f"a line is at most {longest:,} bytes", field=WHOLE_BODY)
-        found = [line for line in whole if line.strip()]
+        short = list(takewhile(lambda line: len(line) <= longest, whole))
+        found = [line for line in short if line.strip()]
         if found:
             yield found
+        if len(short) < len(whole) or len(rest) > longest:
+            raise TooLarge(f"a line is at most {longest:,} bytes", field=WHOLE_BODY)
 
 
 def decode(body: bytes) -> Any:
