@@ -264,4 +264,6 @@ def log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Plain("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # Its warnings are about what clients send: anybody could fill the log with them.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     logging.getLogger("worldevents").setLevel(level.upper())

@@ -332,17 +332,19 @@ async def test_a_database_in_use_is_said_and_the_place_is_free_again(settings: S
 
 def test_no_key_stands_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever logs an address: what looks like a key in it is left out, in one plain line."""
-    root, ours = logging.getLogger(), logging.getLogger("worldevents")
-    before, level = (root.handlers[:], root.level), ours.level
+    root, named = logging.getLogger(), [logging.getLogger(name) for name in ("worldevents", "uvicorn")]
+    before, levels = (root.handlers[:], root.level), [logger.level for logger in named]
     root.handlers.clear()
     try:
         serving.log_to_stderr("info")
-        logging.getLogger("uvicorn.error").warning('"GET /v1/stream?apikey=%s&goals=a" failed', "we_pub_canary")
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+        logging.getLogger("uvicorn.error").error('"GET /v1/stream?apikey=%s&goals=a" failed', "we_pub_canary")
         logging.getLogger("worldevents.test").info("token=canary;")
         logging.getLogger("somebody.else").info("chatter")
     finally:
-        root.handlers[:], ours.level = before[0], level
-        root.setLevel(before[1])
+        root.handlers[:] = before[0]
+        for logger, level in zip([root, *named], [before[1], *levels], strict=True):
+            logger.setLevel(level)
     first, second = capsys.readouterr().err.splitlines()
-    assert first.endswith('WARNING uvicorn.error: "GET /v1/stream?apikey=***&goals=a" failed')
+    assert first.endswith('ERROR uvicorn.error: "GET /v1/stream?apikey=***&goals=a" failed')
     assert second.endswith("INFO worldevents.test: token=***")
