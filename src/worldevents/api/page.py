@@ -125,7 +125,7 @@ def _time_left(goal: Json) -> str:
         return "Ended"
     if now < starts:
         return f"Starts in {_span(starts - now)}"
-    return f"{_span(ends - now)} left" if now < ends else "Time is up, late entries still count"
+    return f"{_span(ends - now)} left" if now < ends else "Ended, late entries still count"
 
 
 def _pace(goal: Json) -> str:

@@ -1,8 +1,9 @@
-/** Registers both tags: import this for its effect. */
+/** Registers both tags. */
 
 import { CommunityGoalBanner } from './goal-banner.js';
 import { GoalContributors } from './goal-contributors.js';
 
+const registry = globalThis.customElements;
 for (const [tag, type] of [['community-goal-banner', CommunityGoalBanner], ['goal-contributors', GoalContributors]]) {
-  if (!customElements.get(tag)) customElements.define(tag, type);
+  if (registry && !registry.get(tag)) registry.define(tag, type);
 }

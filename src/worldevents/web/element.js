@@ -24,10 +24,12 @@ function sheetOf(css) {
 /** A node with attributes and children; strings become text, never markup. */
 export function h(tag, attributes, ...children) {
   const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const name in attributes) node.setAttribute(name, attributes[name]);
   node.append(...children);
   return node;
 }
+
+export const isLost = (state) => state === 'stale' || state === 'offline';
 
 const css = `
 :host { display: block; container-type: inline-size; line-height: 1.45; font-variant-numeric: tabular-nums; color: var(--goal-text, light-dark(#10263a, #e8f1f8)); }
@@ -36,32 +38,27 @@ const css = `
 h3, caption { font-size: 1.25em; font-weight: 650; line-height: 1.25; text-align: start; }
 .muted { color: var(--goal-muted, light-dark(#4a6175, #a3b8c9)); }
 .said { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
-.skeleton { block-size: 16em; border-radius: 1em; background: var(--goal-track, light-dark(#dbe7f1, #22384b)); opacity: .5; }
-button { font: inherit; color: inherit; padding: .3em 1em; border: 1px solid; border-radius: 9em; background: none; cursor: pointer; }
-`;
+.skeleton { block-size: 16em; background: var(--goal-track, light-dark(#dbe7f1, #22384b)); }
+button { font: inherit; }`;
 
 export class GoalElement extends (globalThis.HTMLElement ?? Object) {
   static observedAttributes = ['src', 'goal', 'user', 'locale', 'key'];
-  /** Replaceable words, see `messages`. */
   static messages = {
-    error: 'This goal cannot be shown right now.',
+    error: 'This goal cannot be shown now.',
     retry: 'Try again',
     units: { workouts: ['workout', 'workouts'], bosses: ['boss', 'bosses'], records: ['record', 'records'] },
   };
-  feed;
-  topic;
   #snapshot;
   #messages;
-  #leave = () => {};
+  #leave;
   #queued = false;
 
   constructor() {
     super();
     this.attachShadow({ mode: 'open' }).append(h('slot', {}, h('div', { class: 'skeleton' })));
-    this.shadowRoot.adoptedStyleSheets = [sheetOf(css), sheetOf(new.target.css)];
+    this.shadowRoot.adoptedStyleSheets = [css, new.target.css].map(sheetOf);
   }
 
-  /** A document of the HTTP API, from a host that asks the server itself. */
   get snapshot() {
     return this.#snapshot;
   }
@@ -71,7 +68,6 @@ export class GoalElement extends (globalThis.HTMLElement ?? Object) {
     this.changed();
   }
 
-  /** Words to show instead of the English ones in the class's `messages`. */
   get messages() {
     return this.#messages;
   }
@@ -106,13 +102,13 @@ export class GoalElement extends (globalThis.HTMLElement ?? Object) {
 
   #join() {
     const goal = this.getAttribute('goal');
-    const listener = () => this.changed();
     const src = new URL(this.getAttribute('src') ?? '/', document.baseURI).href.replace(/\/+$/, '');
+    const listener = () => this.changed();
     const leave = this.#leave;
     this.feed = goal ? feedFor(src, this.getAttribute('key')) : undefined;
     const topic = (this.topic = this.feed?.watch(goal, this.getAttribute('user'), listener));
     this.#leave = () => topic?.leave(listener);
-    leave();
+    leave?.();
     this.changed();
   }
 
@@ -127,34 +123,34 @@ export class GoalElement extends (globalThis.HTMLElement ?? Object) {
   }
 
   #render() {
-    const type = /** @type {typeof GoalElement} */ (this.constructor);
-    this.words = { ...GoalElement.messages, ...type.messages, ...this.#messages };
+    this.words = { ...GoalElement.messages, ...this.constructor.messages, ...this.#messages };
     this.format = new Format(this.getAttribute('locale') || document.documentElement.lang, this.words.units);
+    const state = this.#state();
     const data = this.#snapshot ?? this.data();
-    const state = this.#state((this.#snapshot ?? this.topic?.progress)?.goal);
     if (data) this.show(data, state);
     else if (state === 'error') this.#fail();
-    if (this.dataset.state !== state) this.dataset.state = state;
+    this.dataset.state = state;
   }
 
-  #state(goal) {
-    const connection = this.#snapshot ? 'live' : (this.feed?.state ?? 'loading');
+  #state() {
+    const goal = (this.#snapshot ?? this.topic?.progress)?.goal;
     if (!goal) return this.topic?.problem ? 'error' : 'loading';
     const { status, percent } = goal;
-    if (status === 'cancelled' || (status === 'settled' && percent < 100)) return status === 'settled' ? 'missed' : status;
-    if (status !== 'settled' && (connection === 'stale' || connection === 'offline')) return connection;
+    const connection = this.#snapshot ? 'live' : this.feed.state;
+    if (status === 'cancelled') return status;
+    if (status === 'settled') return percent < 100 ? 'missed' : 'completed';
+    if (isLost(connection)) return connection;
     if (percent >= 100) return 'completed';
     return status === 'upcoming' ? status : connection;
   }
 
   /** What the server sent in the tag stays; below it, what is wrong. */
   #fail() {
-    const again = h('button', { part: 'retry' }, this.words.retry);
-    again.onclick = () => this.feed.ask(this.topic);
-    this.shadowRoot.replaceChildren(h('slot', {}), h('p', { role: 'alert' }, this.words.error, ' ', again));
+    const retry = h('button', { part: 'retry' }, this.words.retry);
+    retry.onclick = () => this.feed.ask(this.topic);
+    this.shadowRoot.replaceChildren(h('slot'), h('p', { role: 'alert' }, this.words.error, ' ', retry));
   }
 
-  /** Tell the host. */
   tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }

@@ -1,10 +1,9 @@
 /** `<community-goal-banner>`: a goal's bar, its milestones, the time that remains and the viewer's share. */
 
-import { GoalElement, h } from './element.js';
+import { GoalElement, h, isLost } from './element.js';
 
-const WHOLE = { maximumFractionDigits: 0 };
-const ABOUT = { notation: 'compact', compactDisplay: 'long', maximumFractionDigits: 1 };
-const isLost = (state) => state === 'stale' || state === 'offline';
+/** Like every number of a total: rounded down, none is more than the server's. */
+const ABOUT = { notation: 'compact', compactDisplay: 'long', maximumFractionDigits: 1, roundingMode: 'floor' };
 const isUnlocked = (goal, { threshold, unlocked }) => unlocked || !!goal.tiersUnlocked?.includes(threshold);
 
 export class CommunityGoalBanner extends GoalElement {
@@ -18,14 +17,14 @@ header, .line { display: flex; flex-wrap: wrap; justify-content: space-between; 
 .value { font-size: min(2.1em, 10cqi); font-weight: 700; line-height: 1.15; letter-spacing: -.02em; }
 .percent { font-size: 1.4em; font-weight: 650; color: var(--goal-accent, light-dark(#1668b8, #6cc4ff)); }
 .bar { position: relative; block-size: var(--goal-bar-height, 1em); border-radius: 9em; overflow: clip; background: var(--goal-track, light-dark(#dbe7f1, #22384b)); }
-.fill { block-size: 100%; border-radius: inherit; background: linear-gradient(90deg, var(--goal-fill, light-dark(#1668b8, #2f8fe8)), var(--goal-fill-end, light-dark(#35b3e6, #8fe9ff))); transition: inline-size .8s; }
-.mark { position: absolute; inset-block: 0; inline-size: 2px; background: var(--goal-mark, light-dark(#fff, #10202f)); }
+.fill { block-size: 100%; border-radius: inherit; background: var(--goal-fill, linear-gradient(90deg, light-dark(#1668b8, #2f8fe8), light-dark(#35b3e6, #8fe9ff))); transition: inline-size .8s; }
+.mark { position: absolute; inset-block: 0; inline-size: 2px; background: light-dark(#fff, #10202f); }
 ol { list-style: none; }
-li { display: grid; grid-template-columns: 1.4em 3.4em 1fr; padding-block: .15em; border-radius: .4em; }
+li { display: grid; grid-template-columns: 1.4em 3.4em 1fr; padding-block: .15em; }
 li::before { content: '\\2744' / ''; opacity: .4; }
 .unlocked::before { content: '\\2713' / ''; opacity: 1; color: var(--goal-good, light-dark(#0f7a56, #46d6a2)); }
 .fresh { animation: fresh 3s; }
-@keyframes fresh { from { background: var(--goal-glow, light-dark(#7fd4ff, #23688a)); } }
+@keyframes fresh { from { background: light-dark(#7fd4ff, #23688a); } }
 @media (prefers-reduced-motion) { .fill, .fresh { animation: none; transition: none; } }
 @media (forced-colors: active) { .bar { border: 1px solid; } .fill { forced-color-adjust: none; background: Highlight; } }`;
 
@@ -33,7 +32,7 @@ li::before { content: '\\2744' / ''; opacity: .4; }
     states: {
       loading: 'Connecting',
       live: 'Live',
-      polling: 'Every few seconds',
+      polling: 'Polling',
       stale: 'Reconnecting',
       offline: 'Offline',
       upcoming: 'Upcoming',
@@ -46,7 +45,7 @@ li::before { content: '\\2744' / ''; opacity: .4; }
     progress: (value, target, percent) => `${value} of ${target}, ${percent}`,
     startsIn: (span) => `Starts in ${span}`,
     left: (span) => `${span} left`,
-    grace: 'Time is up, late entries still count',
+    grace: 'Ended, late entries still count',
     ended: 'Ended',
     onTrack: (day) => `On track for ${day}`,
     pace: (percent) => `${percent} by the end at this pace`,
@@ -112,13 +111,17 @@ li::before { content: '\\2744' / ''; opacity: .4; }
       label: name,
       valuemax: targetValue,
       valuenow: Math.min(currentValue, targetValue),
-      valuetext: words.progress(format.number(currentValue, ABOUT), about, format.percent(percent, 0)),
+      valuetext: words.progress(format.number(currentValue, ABOUT), about, format.percent(Math.floor(percent))),
     };
     for (const key in aria) ui.bar.setAttribute(`aria-${key}`, aria[key]);
     this.#count(before && this.#shown, currentValue);
     this.#tiers(progress, before?.goal);
     this.tick();
-    if (before && isLost(before.state) !== isLost(state)) this.#connection(state);
+    if (before && isLost(before.state) !== isLost(state)) {
+      // One banner speaks of the connection that all share.
+      if (!this.feed.speaker?.isConnected) this.feed.speaker = this;
+      if (this.feed.speaker === this) this.#say(isLost(state) ? words.lost : words.restored);
+    }
     if (before?.goal.percent < 100 && percent >= 100) {
       this.#say(words.goalCompleted(name));
       this.tell('goal-completed', { goal });
@@ -132,10 +135,11 @@ li::before { content: '\\2744' / ''; opacity: .4; }
     const isStill = !(from < to) || document.hidden || matchMedia('(prefers-reduced-motion)').matches;
     const start = performance.now();
     const step = () => {
-      const share = isStill ? 1 : Math.min(1, (performance.now() - start) / 800);
-      this.#shown = share < 1 ? from + (to - from) * share : to;
-      this.#ui.value.textContent = this.format.number(this.#shown, WHOLE);
-      if (share < 1) this.#frame = requestAnimationFrame(step);
+      const share = (performance.now() - start) / 800;
+      const isThere = isStill || share >= 1;
+      this.#shown = isThere ? to : from + (to - from) * share;
+      this.#ui.value.textContent = this.format.number(Math.floor(this.#shown));
+      if (!isThere) this.#frame = requestAnimationFrame(step);
     };
     step();
   }
@@ -146,21 +150,20 @@ li::before { content: '\\2744' / ''; opacity: .4; }
     marks.replaceChildren();
     goal.rewardTiers.forEach((tier, index) => {
       const { threshold, thresholdValue, audience, minimum } = tier;
-      const line = h('span', { class: 'line' }, h('span', {}), h('span', { class: 'muted' }));
-      const row = tiers.children[index] ?? tiers.appendChild(h('li', { part: 'tier' }, h('span', {}), line));
+      const line = h('span', { class: 'line' }, h('span'), h('span', { class: 'muted' }));
+      const row = tiers.children[index] ?? tiers.appendChild(h('li', { part: 'tier' }, h('span'), line));
       const unlocked = isUnlocked(goal, tier);
-      const isOwn = this.getAttribute('user') && (audience === 'everyone' || (userContribution > 0 && userContribution >= minimum));
+      const isOwn = this.getAttribute('user') && (audience === 'everyone' || (userContribution && userContribution >= minimum));
       const toGo = format.amount(Math.max(0, thresholdValue - goal.currentValue), goal.unit);
       const reward = words.reward(tier.reward);
       row.firstChild.textContent = format.percent(threshold);
       row.lastChild.firstChild.textContent = reward;
       row.lastChild.lastChild.textContent = unlocked ? words[isOwn ? 'yours' : 'unlocked'] : words.toGo(toGo);
       row.classList.toggle('unlocked', unlocked);
-      const mark = h('i', { class: 'mark' });
-      mark.style.insetInlineStart = `${threshold}%`;
-      if (threshold < 100) marks.append(mark);
+      marks.append(h('i', { class: 'mark' }));
+      marks.lastChild.style.insetInlineStart = `${threshold}%`;
       const known = before?.rewardTiers.find((one) => one.threshold === threshold);
-      if (!unlocked || !known || isUnlocked(before, known)) return;
+      if (!known || isUnlocked(before, known) || !unlocked) return;
       row.classList.add('fresh');
       this.#say(words.tierUnlocked(reward, goal.name));
       this.tell('tier-unlocked', { goal, tier });
@@ -178,13 +181,6 @@ li::before { content: '\\2744' / ''; opacity: .4; }
     return userPending ? `${own}, ${words.pending(amount(userPending))}` : own;
   }
 
-  /** One banner speaks of the connection that all share. */
-  #connection(state) {
-    const { feed } = this;
-    if (!feed.speaker?.isConnected) feed.speaker = this;
-    if (feed.speaker === this) this.#say(isLost(state) ? this.words.lost : this.words.restored);
-  }
-
   #say(text) {
     this.#ui.said.textContent = text;
   }
@@ -198,18 +194,19 @@ li::before { content: '\\2744' / ''; opacity: .4; }
     const starts = Date.parse(goal.startsAt);
     const ends = Date.parse(goal.endsAt);
     const isOver = status === 'settled' || status === 'cancelled';
-    const isRunning = !isOver && status !== 'grace' && now >= starts && now < ends;
+    const isRunning = !isOver && now >= starts && now < ends;
     let pace = '';
-    if (isRunning && currentValue > 0 && percent < 100) {
-      const reached = now + ((targetValue - currentValue) / currentValue) * (now - starts);
+    if (isRunning && currentValue && percent < 100) {
+      const reached = starts + ((now - starts) * targetValue) / currentValue;
       const share = (percent * (ends - starts)) / (now - starts);
-      pace = reached < ends ? words.onTrack(format.day(reached)) : words.pace(format.percent(share, 0));
+      pace = reached < ends ? words.onTrack(format.day(reached)) : words.pace(format.percent(Math.floor(share)));
     }
     let time = isOver ? words.ended : words.grace;
     if (isRunning) time = words.left(format.span(ends - now));
     else if (!isOver && now < starts) time = words.startsIn(format.span(starts - now));
+    const word = words.states[state];
     this.#ui.time.textContent = time;
     this.#ui.pace.textContent = pace;
-    this.#ui.state.textContent = isLost(state) ? words.asOf(words.states[state], format.span(now - feed.heard)) : words.states[state];
+    this.#ui.state.textContent = isLost(state) ? words.asOf(word, format.span(now - feed.heard)) : word;
   }
 }

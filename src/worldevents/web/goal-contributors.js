@@ -38,7 +38,7 @@ tr[data-medal] > :first-child { font-weight: 700; color: var(--goal-accent, ligh
     const { topic, feed } = this;
     if (!topic) return;
     try {
-      const board = await feed.get(topic.goal, 'leaderboard', { limit: 10 }, topic.user);
+      const board = await feed.get(topic, 'leaderboard', { limit: 10 });
       if (topic === this.topic) this.#board = board;
     } catch {
       this.#asked = undefined;
@@ -50,11 +50,9 @@ tr[data-medal] > :first-child { font-weight: 700; color: var(--goal-accent, ligh
     const goal = this.topic?.progress?.goal;
     if (this.#topic !== this.topic) this.#board = this.#asked = undefined;
     this.#topic = this.topic;
-    const version = goal && `${goal.epoch} ${goal.seq}`;
-    if (version !== this.#asked) {
-      this.#asked = version;
-      this.#ask();
-    }
+    const version = goal && goal.epoch + goal.seq;
+    if (version !== this.#asked) this.#ask();
+    this.#asked = version;
     return goal && this.#board && { ...this.#board, goal };
   }
 
@@ -75,7 +73,7 @@ tr[data-medal] > :first-child { font-weight: 700; color: var(--goal-accent, ligh
     if (user && !contributors.some(({ userId }) => userId === user.userId)) rows.push(row(user, true));
     const head = [words.rank, words.contributor, words.amount(goal.unit)].map((word) => h('th', { scope: 'col', class: 'muted' }, word));
     this.shadowRoot.replaceChildren(
-      h('table', { part: 'table' }, h('caption', { part: 'caption' }, words.caption), h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows)),
+      h('table', { part: 'table' }, h('caption', {}, words.caption), h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows)),
       h('p', { class: 'count muted', part: 'count' }, participantCount ? words.participants(format.number(participantCount), participantCount === 1) : words.nobody),
     );
   }

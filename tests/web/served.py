@@ -1,0 +1,102 @@
+"""A real server in a process of its own: started, killed, and started again where it was."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+
+_PROGRAM = """
+import sys
+from worldevents.serving import run
+from worldevents.settings import Settings
+url, port = sys.argv[1:]
+run(Settings(database_url=url), host="127.0.0.1", port=int(port), on_ready=lambda at: print(at, flush=True))
+"""
+
+
+@dataclass
+class Served:
+    """`with Served(folder) as server`: an event is published by `publish`, its goal moved by `contribute`."""
+
+    folder: Path
+    url: str = ""
+    """Where it answers; it stays the same after a kill."""
+    _process: subprocess.Popen[str] | None = None
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    def start(self) -> None:
+        """Serve on a free port; after a kill, on the same one."""
+        port = self.url.rpartition(":")[2] or "0"
+        command = [sys.executable, "-c", _PROGRAM, f"sqlite:///{self.folder}/served.db", port]
+        with (self.folder / "log").open("a") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        assert self.url, (self.folder / "log").read_text()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        self._end()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._end()
+
+    def _end(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.wait()
+        self._process.stdout.close()
+
+    def publish(self, event_id: str, *, starts_in_days: int = -10, unit: str = "kg", description: str = "") -> str:
+        """Publish a thirty-day event with one goal of 1,000, named as the event, with tiers at 25, 50 and 100 %."""
+        starts = datetime.now(UTC) + timedelta(days=starts_in_days)
+        event = {
+            "event": {
+                "id": event_id,
+                "name": f"Season {event_id}",
+                "description": description,
+                "starts_at": starts.isoformat(),
+                "ends_at": (starts + timedelta(days=30)).isoformat(),
+                "grace": "24h",
+            },
+            "goals": [
+                {
+                    "id": event_id,
+                    "name": f"Goal {event_id}",
+                    "description": "Together.",
+                    "metric": "totalVolume" if unit == "kg" else "bossesDefeated",
+                    "target": 1000,
+                    "tiers": [
+                        {"threshold": 25, "reward": {"kind": "crate", "name": "Snow Crate"}},
+                        {"threshold": 50, "reward": {"kind": "title", "name": "Frost Title"}},
+                        {"threshold": 100, "reward": {"kind": "currency", "name": "Gold", "amount": 500}},
+                    ],
+                }
+            ],
+        }
+        self._send("PUT", "/v1/admin/events", event)
+        return event_id
+
+    def contribute(self, goal_id: str, user_id: str, amount: float, *, name: str | None = None) -> None:
+        """Count once."""
+        body = {"contributionId": f"c{next(self._numbers)}", "userId": user_id, "amount": amount}
+        self._send("POST", f"/v1/goals/{goal_id}/contributions", body | ({"displayName": name} if name else {}))
+
+    def _send(self, method: str, path: str, body: dict[str, Any]) -> None:
+        answer = httpx2.request(method, self.url + path, json=body)
+        assert answer.is_success, answer.text
