@@ -58,28 +58,22 @@ async def open_runtime(
             open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True)
         )
         store = await open_store(ledger, clock)
-        batcher = Batcher(store, telemetry, batch_max=settings.batch_max, waiting_max=settings.waiting_max)
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks.create_task(batcher.run(), name="batcher")
-        stack.callback(batcher.close)
-        engine = Engine(store, ledger, batcher, clock)
-        hub = Hub(
-            clock,
-            telemetry,
-            run_id=secrets.token_hex(4),
-            interval_s=settings.update_interval_ms / 1_000,
-        )
+        access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=run_token)
+        await access.refresh()
+        hub = Hub(clock, telemetry, run_id=secrets.token_hex(4), interval_s=settings.update_interval_ms / 1_000)
         # Listened to first, and only then looked at: an update told twice is harmless, one that is missed is not.
         updates = stack.enter_context(store.updates())
         hub.prime([await store.state(goal.id) for one in store.events.values() for goal in one.event.goals])
-        pump = tasks.create_task(_pump(store, updates, hub), name="pump")
-        stack.callback(pump.cancel)
+        batcher = Batcher(store, telemetry, batch_max=settings.batch_max, waiting_max=settings.waiting_max)
+        engine = Engine(store, ledger, batcher, clock)
+        # From here on nothing may fail but tasks: the group would wrap it.
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(batcher.run(), name="batcher")
+        stack.callback(batcher.close)
+        for work in (access.run(), _pump(store, updates, hub)):
+            stack.callback(tasks.create_task(work).cancel)
         tasks.create_task(hub.run(), name="hub")
         stack.callback(hub.close)
-        access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=run_token)
-        await access.refresh()
-        keys = tasks.create_task(access.run(), name="keys")
-        stack.callback(keys.cancel)
         try:
             yield Runtime(settings, engine, store, ledger, telemetry, hub, access)
         except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from worldevents.errors import Closed, ConfigurationInvalid, DatabaseOwned
 from worldevents.ledger.ledger import SqlLedger
+from worldevents.live.subscriber import Message
 from worldevents.model import GoalContribution
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings
 from worldevents.store.embedded import EmbeddedStore
-from worldevents.testing.builders import DURING, an_event
+from worldevents.testing.builders import DURING, ENDS_AT, GRACE, a_goal, an_event, in_window
 from worldevents.testing.clock import ManualClock
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -142,6 +144,41 @@ async def test_an_opening_that_fails_leaves_nothing(
                 pass
     async with open_runtime(settings, clock=clock):
         pass
+
+
+async def test_a_setting_that_cannot_be_used_comes_out_as_itself(settings: Settings, clock: ManualClock) -> None:
+    """What is found wrong when all but the tasks is open is not wrapped, and the database is free."""
+    short = Settings.load(database_url=settings.database_url, jwt_secret="short")  # noqa: S106 - it opens nothing
+    with pytest.raises(ConfigurationInvalid):
+        async with open_runtime(short, clock=clock):
+            pass
+    async with open_runtime(settings, clock=clock):
+        pass
+
+
+async def test_what_is_counted_is_told(settings: Settings, clock: ManualClock) -> None:
+    """Goals that were there before, changes, and goals that come and go all reach the hub."""
+    async with open_runtime(settings, clock=clock) as runtime:
+        await begun(runtime)
+    async with open_runtime(settings, clock=clock) as runtime:
+        with runtime.hub.subscribe() as subscriber:
+            assert ("goal_update", "volume") == seen(await anext(subscriber))
+            await runtime.engine.contribute("volume", "ann", 300, contribution_id="c2")
+            assert ("goal_update", "volume") == seen(await anext(subscriber))
+            assert ("goal_tier_unlocked", "volume") == seen(await anext(subscriber))
+            later = in_window(an_event(a_goal("one"), a_goal("two"), event_id="spring"), ENDS_AT, ENDS_AT + GRACE)
+            await runtime.engine.publish(later, author="test")
+            assert {("goal_update", "one"), ("goal_update", "two")} == {
+                seen(await anext(subscriber)) for _ in later.goals
+            }
+            await runtime.engine.publish(replace(later, goals=later.goals[:1]), author="test")
+            while ("goal_ended", "two") != seen(await anext(subscriber)):
+                pass
+            assert (True, False) == (runtime.hub.knows("one"), runtime.hub.knows("two"))
+
+
+def seen(message: Message) -> tuple[str, str | None]:
+    return message.event, message.goal_id
 
 
 async def test_one_runtime_per_database(settings: Settings, clock: ManualClock) -> None:
