@@ -14,6 +14,7 @@ from worldevents.__main__ import main
 COMMANDS = (
     "",
     "contribute",
+    "demo",
     "doctor",
     "events",
     "events apply",
@@ -22,15 +23,30 @@ COMMANDS = (
     "goals",
     "goals list",
     "goals show",
+    "init",
     "leaderboard",
     "migrate",
+    "openapi",
     "replay",
+    "serve",
     "token",
     "token create",
     "token list",
+    "token revoke",
     "version",
 )
-SLOW = {"alembic", "prometheus_client", "pydantic", "pydantic_settings", "rich", "sqlalchemy"}
+SLOW = {
+    "alembic",
+    "asyncio",
+    "fastapi",
+    "httpx2",
+    "prometheus_client",
+    "pydantic",
+    "pydantic_settings",
+    "rich",
+    "sqlalchemy",
+    "uvicorn",
+}
 ESCAPE = "\x1b"
 
 
