@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -81,6 +84,69 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
 
     shown = json.loads(run([sys.executable, "-m", "worldevents", "goals", "list", "--json"], tmp_path))
     assert [102.5] == [goal["currentValue"] for goal in shown["goals"] if goal["id"] == "lift-the-frost"]
+
+
+@pytest.mark.slow
+def test_the_requests_of_the_readme_are_answered(tmp_path: Path) -> None:
+    """What the README sends over HTTP is counted, shown and told live by a server started as it says."""
+    section = (ROOT / "README.md").read_text().split("## Over HTTP")[1]
+    lines = re.search(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert lines is not None
+    commands = [shlex.split(one) for one in re.split(r"\n(?=\w)", lines[1].replace("\\\n", " ")) if one.strip()]
+    year = datetime.now(UTC).year
+    moved = {"2026-11-01": f"{year}-01-01", "2027-01-01": f"{year + 1}-01-01"}
+    answers = []
+    with contextlib.ExitStack() as stack:
+        server = ""
+        for program, *arguments in commands:
+            if arguments[:1] == ["serve"]:
+                server = stack.enter_context(serving(tmp_path))
+            elif program == "worldevents":
+                run([sys.executable, "-m", "worldevents", *(moved.get(one, one) for one in arguments)], tmp_path)
+            else:
+                answers.append(answer_to(arguments, server))
+
+    receipt, recorded, progress, board, stream = answers
+    assert '"status":"counted"' in receipt
+    assert '"amount":490' in recorded
+    assert '"userContribution":102.5' in progress
+    assert '"rank":2' in board
+    assert stream.startswith("retry:")
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A server on the folder's database, started as the README says but on a free port; its address."""
+    command = [sys.executable, "-m", "worldevents", "serve", "--port", "0", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["url"].removeprefix("http://")
+        finally:
+            process.terminate()
+
+
+def answer_to(curl: list[str], server: str) -> str:
+    """Do what a curl command does: of an answer that does not end, its beginning."""
+    headers, body, method, url = {}, None, "GET", ""
+    words = iter(curl)
+    for word in words:
+        match word:
+            case "-X":
+                method = next(words)
+            case "-H":
+                name, _, value = next(words).partition(": ")
+                headers[name] = value
+            case "-d":
+                body = next(words).encode()
+            case "-N":
+                pass
+            case _:
+                url = "http://" + word.replace("localhost:8000", server)
+    request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - the same
+        return str(response.read(20 if url.endswith("/stream") else -1).decode())
 
 
 def test_the_event_file_of_the_docs_is_valid() -> None:
