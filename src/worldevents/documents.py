@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from worldevents import codec, problems
+from worldevents import codec, problems, rules
 from worldevents.actions import Action, Activity, Boss, Challenge, Unit, Workout, WorkoutSet
 from worldevents.engine import Engine, Offer, Published, Recorded
 from worldevents.errors import BodyInvalid, IdInvalid, WorldEventsError
@@ -118,13 +118,13 @@ def action(item: object) -> Action:
 
 
 def instant(value: object, field: str = "occurredAt") -> datetime | None:
-    """An instant as RFC 3339 writes it, or None. Raises BodyInvalid."""
+    """An instant as RFC 3339 writes it, in UTC; or None. Raises BodyInvalid."""
     if value is None:
         return None
     try:
         if isinstance(value, str) and _INSTANT.fullmatch(value):
-            return datetime.fromisoformat(value.upper())
-    except ValueError:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
         pass
     raise BodyInvalid("an instant is written as 2026-12-01T18:00:00Z", field=field)
 
@@ -304,7 +304,9 @@ class Local:
 
     async def event(self, event_id: str, user_id: str | None = None) -> Json:
         version = self._engine.event(event_id)
-        done = [] if user_id is None else await self._engine.challenges(event_id, user_id)
+        # The id is checked for an event without challenges too.
+        user = None if user_id is None else rules.check_id(user_id, "userId")
+        done = [] if user is None else await self._engine.challenges(event_id, user)
         return codec.event(version, self._engine.now(), done)
 
     async def inspect(self, event_id: str, user_id: str | None = None) -> Json:

@@ -1,6 +1,7 @@
 """Fixtures of the door's tests."""
 
 from collections.abc import AsyncIterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,9 @@ async def shared_door(declared: Path, tmp_path_factory: pytest.TempPathFactory) 
     """Give a door that all tests of a module share: nothing they do changes what it stands at."""
     async with opened(declared, tmp_path_factory.mktemp("door")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def winter() -> str:
+    """Give the shipped event as it is written."""
+    return resources.files("worldevents.demo").joinpath("winter.toml").read_text("utf-8")

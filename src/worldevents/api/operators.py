@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Final, TypedDict
 
 from fastapi import APIRouter, Query, Request, Response
@@ -139,10 +140,11 @@ def _event_from_json(body: bytes) -> SeasonalEvent:
     table = bodies.decode_object(body)
     window = table.get("event")
     if isinstance(window, dict):
-        # JSON has no instants of its own.
+        # JSON has no instants of its own; what is none stays, to be complained about with all the rest.
         for name in ("starts_at", "ends_at"):
             if isinstance(window.get(name), str):
-                window[name] = documents.instant(window[name], f"event.{name}")
+                with suppress(BodyInvalid):
+                    window[name] = documents.instant(window[name])
     return catalog.event_from_table(table)
 
 

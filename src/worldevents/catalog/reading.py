@@ -48,6 +48,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
 """The spec's metrics, with the default limits: 100,000 kg, and so many of what is counted."""
 
 THRESHOLD_DECIMALS: Final = 4
+DOTS_MAX: Final = 2_100
+"""How many dots a line may have: a description has up to 2,000 letters, a key has few."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WORDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -102,6 +104,9 @@ def _text(source: str | Path) -> str:
 
 def read_event(text: str, *, kinds: Kinds = REWARD_KINDS) -> SeasonalEvent:
     """The event that a TOML text declares. Raises EventInvalid with every complaint, each naming line and field."""
+    # Reading a key takes the square of its names: one of 64 kB takes half a minute.
+    if any(line.count(".") > DOTS_MAX for line in text.split("\n")):
+        raise EventInvalid("not an event file: a key in it has too many names")
     try:
         table = tomllib.loads(text, parse_float=Decimal)
         lines = lines_of(text)
