@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from worldevents.errors import Closed, WorldEventsError
 from worldevents.model import GoalContribution, Receipt
@@ -18,8 +18,7 @@ from worldevents.store.base import Answer, Store
 from worldevents.telemetry import Telemetry
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
+class _Call(NamedTuple):
     items: Sequence[GoalContribution]
     answered: asyncio.Future[list[Answer]]
 
@@ -46,15 +45,15 @@ class Batcher:
         Items beyond `batch_max` go in further store calls, in order. Raises Closed during a shutdown, and what the
         store raises where a whole call failed.
         """
-        answers: list[Answer] = []
-        for start in range(0, len(items), self._batch_max):
-            while self._waiting >= self._waiting_max and not self._closed:
-                self._room.clear()
-                await self._room.wait()
-            if self._closed:
-                raise Closed
-            answers += await self._enqueue(items[start : start + self._batch_max])
-        return answers
+        if len(items) > self._batch_max:
+            parts = (items[start : start + self._batch_max] for start in range(0, len(items), self._batch_max))
+            return [answer for part in parts for answer in await self.contribute(part)]
+        while self._waiting >= self._waiting_max and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+        if self._closed:
+            raise Closed
+        return await self._enqueue(items) if items else []
 
     def _enqueue(self, items: Sequence[GoalContribution]) -> asyncio.Future[list[Answer]]:
         answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()

@@ -97,7 +97,7 @@ class Engine:
         ContributionConflict; and LedgerUnavailable or Closed, after which the same call may be repeated.
         """
         offer = Offer(goal_id, user_id, amount, contribution_id, occurred_at, display_name)
-        (answer,) = await self._batcher.contribute([self._accept(offer)])
+        (answer,) = await self._batcher.contribute((self._accept(offer),))
         if isinstance(answer, WorldEventsError):
             raise answer
         return answer
@@ -116,14 +116,16 @@ class Engine:
         return [next(applied) if answer is None else answer for answer in answers]
 
     def _accept(self, offer: Offer) -> GoalContribution:
-        goal = self._store.goal(offer.goal_id)
+        goal_id, user_id, amount, contribution_id, occurred_at, display_name = offer
+        goal = self._store.goal(goal_id)
+        # By place, here and for receipts: by name takes twice as long.
         return GoalContribution(
-            goal_id=goal.id,
-            user_id=rules.check_id(offer.user_id, "userId"),
-            contribution_id=rules.check_id(offer.contribution_id, "contributionId"),
-            amount=rules.check_amount(offer.amount, goal.metric),
-            occurred_at=rules.check_occurred_at(offer.occurred_at),
-            display_name=rules.check_display_name(offer.display_name),
+            goal.id,
+            rules.check_id(user_id, "userId"),
+            rules.check_id(contribution_id, "contributionId"),
+            rules.check_amount(amount, goal.metric),
+            rules.check_occurred_at(occurred_at),
+            rules.check_display_name(display_name),
         )
 
     async def record(self, action: actions.Action) -> Recorded:
@@ -217,7 +219,8 @@ class Engine:
         try:
             return self._store.events[event_id]
         except KeyError:
-            raise UnknownEvent(f"no event {event_id}", field="eventId") from None
+            # Only what could be an id is said back.
+            raise UnknownEvent(f"no event {event_id}" if rules.is_slug(event_id) else None, field="eventId") from None
 
     async def challenges(self, event_id: str, user_id: str) -> list[ChallengeProgress]:
         """How far a user is in each personal challenge of an event. Raises UnknownEvent, IdInvalid."""

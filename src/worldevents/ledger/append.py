@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from worldevents.errors import DatabaseOwned, UnknownGoal
-from worldevents.ledger.base import Appended, Decide, GoalTotals, Row
+from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
@@ -28,41 +28,33 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _STATUS: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
 COUNTED: Final = _STATUS.index(ContributionStatus.COUNTED)
 HELD: Final = _STATUS.index(ContributionStatus.HELD)
-LATE: Final = _STATUS.index(ContributionStatus.LATE)
 
 
-class Kept(NamedTuple):
-    """A contribution that is written now, as a row: the columns of the table in their order."""
-
-    position: int
-    digest: bytes
-    goal_id: str
-    user_id: str
-    contribution_id: str
-    amount: int
-    status: int
-    occurred_at: int
-    received_at: int
+_Kept = tuple[GoalContribution, Entry, Row]
+"""A contribution that is written now: why, and as what."""
 
 
 @dataclass(slots=True)
 class _Sums:
-    """What the kept rows of one goal add up to."""
+    """What the kept contributions of one goal add up to."""
 
     counted: int = 0
     held: int = 0
     changes: int = 0
     users: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, row: Kept) -> None:
-        if row.status == LATE:
+    def add(self, user_id: str, amount: int, status: ContributionStatus) -> None:
+        if status is ContributionStatus.LATE:
             return
-        counted, held = (row.amount, 0) if row.status == COUNTED else (0, row.amount)
-        self.counted += counted
-        self.held += held
+        counted, held = self.users.get(user_id, (0, 0))
         self.changes += 1
-        before = self.users.get(row.user_id, (0, 0))
-        self.users[row.user_id] = before[0] + counted, before[1] + held
+        if status is ContributionStatus.COUNTED:
+            self.counted += amount
+            counted += amount
+        else:
+            self.held += amount
+            held += amount
+        self.users[user_id] = counted, held
 
     def rows(self) -> Iterator[tuple[str, int, int]]:
         return ((user_id, counted, held) for user_id, (counted, held) in self.users.items())
@@ -115,44 +107,45 @@ class Writing:
             for one, position, amount, status in self._statements.look_up(self._cursor, ids)
         }
         entries = decide([stored.get(one) for one in ids])
-        ((last,),) = self._statements.last_position.rows(self._cursor, {})
-        position = last or 0
-        kept: list[Kept] = []
-        names: dict[str, str] = {}
-        arrived, received_at = EPOCH, 0
-        for one, item, entry in zip(ids, batch, entries, strict=True):
-            if entry is None or one in stored:
-                continue
-            position += 1
-            # Most of a batch has one and the same instant.
-            if entry.received_at is not arrived:
-                arrived, received_at = entry.received_at, microseconds(entry.received_at)
-            occurred_at = received_at if entry.occurred_at is arrived else microseconds(entry.occurred_at)
-            status = _STATUS.index(entry.status)
-            goal_id, user_id, contribution_id, amount, _, name = item
-            kept.append(
-                Kept(position, one, goal_id, user_id, contribution_id, amount, status, occurred_at, received_at)
-            )
-            stored[one] = Row(position, amount, entry.status)
-            if name is not None:
-                names[user_id] = name
-        rows = [stored.get(one) for one in ids]
+        # The first of each id that is to be kept, in order.
+        kept: dict[bytes, int] = {}
+        for index, (one, entry) in enumerate(zip(ids, entries, strict=True)):
+            if entry is not None and one not in stored and one not in kept:
+                kept[one] = index
         if not kept:
-            return Appended(rows, {}, ())
-        self._statements.insert_contributions.insert(self._cursor, kept)
-        self._name_users(names)
-        totals, unlocks = self._move_goals(kept)
+            return Appended([stored.get(one) for one in ids], {}, ())
+        items = [batch[index] for index in kept.values()]
+        decided = [entry for index in kept.values() if (entry := entries[index]) is not None]
+        new = self._insert(kept, items, decided)
+        stored.update(zip(kept, new, strict=True))
+        rows = [stored.get(one) for one in ids]
+        self._name_users({item.user_id: item.display_name for item in items if item.display_name is not None})
+        totals, unlocks = self._move_goals(list(zip(items, decided, new, strict=True)))
         return Appended(rows, totals, unlocks)
+
+    def _insert(self, ids: Iterable[bytes], items: Sequence[GoalContribution], entries: Sequence[Entry]) -> list[Row]:
+        """Write a row for each; column by column, since here is where a large batch spends its time."""
+        ((last,),) = self._statements.last_position.rows(self._cursor, {})
+        positions = range((last or 0) + 1, (last or 0) + 1 + len(items))
+        goals, users, contributions, amounts, _, _ = zip(*items, strict=True)
+        statuses, occurred, received = zip(*entries, strict=True)
+        # Most of a batch has one and the same instant.
+        instants = {one: microseconds(one) for one in {*occurred, *received}}
+        numbers = map(_STATUS.index, statuses)
+        times = map(instants.__getitem__, occurred), map(instants.__getitem__, received)
+        rows = list(zip(positions, ids, goals, users, contributions, amounts, numbers, *times, strict=True))
+        self._statements.insert_contributions.insert(self._cursor, rows)
+        return list(map(Row, positions, amounts, statuses))
 
     def _name_users(self, names: Mapping[str, str]) -> None:
         if names:
             rows = ({"user_id": user_id, "display_name": name} for user_id, name in sorted(names.items()))
             self._statements.name_players.many(self._cursor, rows)
 
-    def _move_goals(self, kept: Sequence[Kept]) -> tuple[dict[str, GoalTotals], list[TierUnlock]]:
+    def _move_goals(self, kept: Sequence[_Kept]) -> tuple[dict[str, GoalTotals], list[TierUnlock]]:
         goals: defaultdict[str, _Sums] = defaultdict(_Sums)
-        for one in kept:
-            goals[one.goal_id].add(one)
+        for item, entry, _ in kept:
+            goals[item.goal_id].add(item.user_id, item.amount, entry.status)
         # In key order, so that two writers without the lock could never wait for each other in a circle.
         users = [(goal_id, *own) for goal_id in sorted(goals) for own in sorted(goals[goal_id].rows())]
         self._statements.add_to_contributors.insert(self._cursor, users)
@@ -162,23 +155,23 @@ class Writing:
             moved, went_past = self._move(goal_id, counted=sums.counted, held=sums.held, changes=sums.changes)
             new: list[TierUnlock] = []
             if went_past:
-                rows = [one for one in kept if one.goal_id == goal_id and one.status == COUNTED]
+                own = [one for one in kept if one[0].goal_id == goal_id]
                 before = moved.total - sums.counted
-                new = [self._unlock(rows, before, *tier) for tier in self.reached_tiers(goal_id, moved.total)]
+                new = [self._unlock(own, before, *tier) for tier in self.reached_tiers(goal_id, moved.total)]
             totals[goal_id] = self.unlock(new) or moved
             unlocks += new
         return totals, unlocks
 
-    def _unlock(self, counted: Iterable[Kept], before: int, threshold: Decimal, value: int) -> TierUnlock:
+    def _unlock(self, kept: Iterable[_Kept], before: int, threshold: Decimal, value: int) -> TierUnlock:
         running = before
-        for one in counted:
-            running += one.amount
+        for item, entry, row in kept:
+            running += item.amount if entry.status is ContributionStatus.COUNTED else 0
             if running >= value:
                 return TierUnlock(
-                    goal_id=one.goal_id,
+                    goal_id=item.goal_id,
                     threshold=threshold,
-                    unlocked_at=instant(one.received_at),
-                    position=Position(self._identity.epoch, one.position),
+                    unlocked_at=entry.received_at,
+                    position=Position(self._identity.epoch, row.position),
                 )
         raise AssertionError("a tier was reached by none of the rows that reached it")
 

@@ -177,17 +177,8 @@ class EmbeddedStore:
                 answers.append(ContributionConflict(field="contributionId"))
             else:
                 live = judge.cases[item.goal_id].live
-                answers.append(
-                    Receipt(
-                        contribution=item,
-                        metric=live.goal.metric,
-                        status=row.status,
-                        duplicate=entry is None,
-                        current_value=live.total,
-                        user_contribution=live.ranking.amount(item.user_id),
-                        position=Position(self._epoch, row.position),
-                    )
-                )
+                own, position = live.ranking.amount(item.user_id), Position(self._epoch, row.position)
+                answers.append(Receipt(item, live.goal.metric, row.status, entry is None, live.total, own, position))
         return answers
 
     # Reading.

@@ -60,6 +60,7 @@ class Judge:
     def __init__(self, goals: Mapping[str, LiveGoal], batch: Sequence[GoalContribution], arrived_at: datetime) -> None:
         self._batch = batch
         self._arrived_at = arrived_at
+        self._counted_now = Entry(ContributionStatus.COUNTED, arrived_at, arrived_at)
         self._kept: set[tuple[str, str, str]] = set()
         self.cases = {goal_id: Case(goals[goal_id]) for goal_id in {item.goal_id for item in batch}}
         self.names: dict[str, str] = {}
@@ -87,6 +88,8 @@ class Judge:
         except WorldEventsError as refusal:
             self.refusals[index] = refusal
             return None
+        if status is ContributionStatus.COUNTED and item.occurred_at is None:
+            return self._counted_now
         return Entry(status, instant, self._arrived_at)
 
     def _window(self, case: Case, occurred_at: datetime | None) -> ContributionStatus:

@@ -88,9 +88,11 @@ class Ranking:
         block = bisect_left(self._lasts, (negated, user))
         if block == len(self._lasts):
             return block - 1, len(self._users[block - 1])
-        low = bisect_left(self._negated[block], negated)
-        high = bisect_right(self._negated[block], negated, low)
-        return block, bisect_left(self._users[block], user, low, high)
+        values, users = self._negated[block], self._users[block]
+        low = bisect_left(values, negated)
+        if values[low] == negated and users[low] < user:
+            low = bisect_left(users, user, low + 1, bisect_right(values, negated, low + 1))
+        return block, low
 
     def _from(self, place: int) -> Iterator[tuple[int, str]]:
         """(negated amount, user) from a place on."""
