@@ -122,7 +122,7 @@ async def test_the_page_heals_when_its_server_is_killed(served: Served, open_pag
     served.contribute(goal, "ada", 50)
 
     await expect(page.locator("community-goal-banner")).to_have_attribute("data-state", "live", timeout=30_000)
-    await expect(page.get_by_role("status")).to_have_text("Connection restored")
+    await expect(page.get_by_role("status")).to_have_text("Connected again")
     await expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "150")
     await expect(seen(page, "You: 150 kg, rank 1 of 1")).to_be_visible()
     served.contribute(goal, "ada", 25)

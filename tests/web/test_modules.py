@@ -16,12 +16,8 @@ SERVED_MAX, SET_MAX = 12 * 1024, 10 * 1024
 
 def _bare(text: str) -> str:
     """The least that any minifier leaves out: comments on lines of their own, and indentation."""
-    return re.sub(
-        r"^(/\*\*.*?\*/\n|//[^\n]*\n)",
-        "",
-        re.sub(r"^\s+", "", text, flags=re.MULTILINE),
-        flags=re.MULTILINE | re.DOTALL,
-    )
+    lines = re.sub(r"^\s+", "", text, flags=re.MULTILINE)
+    return re.sub(r"^(/\*\*.*?\*/\n|//[^\n]*\n)", "", lines, flags=re.MULTILINE | re.DOTALL)
 
 
 def _zipped(texts: Iterable[str]) -> int:

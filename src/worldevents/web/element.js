@@ -38,7 +38,7 @@ const css = `
 h3, caption { font-size: 1.25em; font-weight: 650; line-height: 1.25; text-align: start; }
 .muted { color: var(--goal-muted, light-dark(#4a6175, #a3b8c9)); }
 .said { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
-.skeleton { block-size: 16em; background: var(--goal-track, light-dark(#dbe7f1, #22384b)); }
+.skeleton { block-size: 16em; background: #8883; }
 button { font: inherit; }`;
 
 export class GoalElement extends (globalThis.HTMLElement ?? Object) {

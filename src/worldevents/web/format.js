@@ -1,6 +1,6 @@
 /** Numbers, units and time in the reader's language. */
 
-const UNITS = { kg: 'kilogram', g: 'gram', lb: 'pound', km: 'kilometer', m: 'meter', mi: 'mile', h: 'hour', min: 'minute' };
+const UNITS = { kg: 'kilogram', lb: 'pound', km: 'kilometer', mi: 'mile' };
 const SPANS = { day: 86400, hour: 3600, minute: 60, second: 1 };
 const made = new Map();
 

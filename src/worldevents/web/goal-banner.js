@@ -10,22 +10,22 @@ export class CommunityGoalBanner extends GoalElement {
   static css = `
 article { display: grid; gap: .75em; }
 header, .line { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 1em; }
-.state { font-size: .8em; }
+header { flex-wrap: nowrap; }
+.state { font-size: .8em; text-align: end; }
 .state::before { content: '\\25CF'; margin-inline-end: .4em; }
 :host(:is([data-state=live], [data-state=completed])) .state::before { color: var(--goal-good, light-dark(#0f7a56, #46d6a2)); }
 :host(:is([data-state=stale], [data-state=offline])) .state { color: var(--goal-bad, light-dark(#a34a06, #ffb267)); }
 .value { font-size: min(2.1em, 10cqi); font-weight: 700; line-height: 1.15; letter-spacing: -.02em; }
 .percent { font-size: 1.4em; font-weight: 650; color: var(--goal-accent, light-dark(#1668b8, #6cc4ff)); }
 .bar { position: relative; block-size: var(--goal-bar-height, 1em); border-radius: 9em; overflow: clip; background: var(--goal-track, light-dark(#dbe7f1, #22384b)); }
-.fill { block-size: 100%; border-radius: inherit; background: var(--goal-fill, linear-gradient(90deg, light-dark(#1668b8, #2f8fe8), light-dark(#35b3e6, #8fe9ff))); transition: inline-size .8s; }
+.fill { block-size: 100%; border-radius: inherit; background: var(--goal-fill, linear-gradient(90deg, light-dark(#1668b8, #2f8fe8), light-dark(#35b3e6, #8fe9ff))); }
 .mark { position: absolute; inset-block: 0; inline-size: 2px; background: light-dark(#fff, #10202f); }
 ol { list-style: none; }
 li { display: grid; grid-template-columns: 1.4em 3.4em 1fr; padding-block: .15em; }
 li::before { content: '\\2744' / ''; opacity: .4; }
 .unlocked::before { content: '\\2713' / ''; opacity: 1; color: var(--goal-good, light-dark(#0f7a56, #46d6a2)); }
-.fresh { animation: fresh 3s; }
 @keyframes fresh { from { background: light-dark(#7fd4ff, #23688a); } }
-@media (prefers-reduced-motion) { .fill, .fresh { animation: none; transition: none; } }
+@media (prefers-reduced-motion: no-preference) { .fill { transition: inline-size .8s; } .fresh { animation: fresh 3s; } }
 @media (forced-colors: active) { .bar { border: 1px solid; } .fill { forced-color-adjust: none; background: Highlight; } }`;
 
   static messages = {
@@ -36,7 +36,7 @@ li::before { content: '\\2744' / ''; opacity: .4; }
       stale: 'Reconnecting',
       offline: 'Offline',
       upcoming: 'Upcoming',
-      completed: 'Goal reached',
+      completed: 'Reached',
       missed: 'Ended',
       cancelled: 'Cancelled',
     },
@@ -62,7 +62,7 @@ li::before { content: '\\2744' / ''; opacity: .4; }
     tierUnlocked: (reward, goal) => `${goal}: ${reward} unlocked`,
     goalCompleted: (goal) => `${goal}: goal reached`,
     lost: 'Connection lost',
-    restored: 'Connection restored',
+    restored: 'Connected again',
   };
 
   #ui;
