@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 UV_VERSION := 0.13.9
 COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 
-.PHONY: demo setup test check screenshots lint lock clean
+.PHONY: demo setup test check screenshots lint bench lock clean
 
 # A real winter of lifting, live in the browser: make demo ARGS="--port 0 --speed max"
 demo: $(RUNTIME)
@@ -43,6 +43,12 @@ lint: $(READY)
 # The pictures in docs/images; needs the Chromium that `make setup` looks for.
 screenshots: $(READY)
 	$(BIN)/python tools/screenshots.py
+
+# Some minutes on a quiet machine; benchmarks/README.md says how to read it.
+bench: $(READY)
+	$(BIN)/python -m benchmarks.library
+	$(BIN)/python -m benchmarks.ranking
+	$(BIN)/python -m benchmarks.memory
 
 # Pins the newest versions that pyproject.toml allows. Read the diff before committing it.
 lock:

@@ -1,0 +1,62 @@
+"""The benchmarks run and count right: tiny sizes, and nothing about time."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import crowd, library, measuring, memory, ranking
+
+Program = Callable[[list[str]], None]
+
+
+def told(capsys: pytest.CaptureFixture[str], program: Program, *options: str) -> dict[str, Any]:
+    """Run a program for one document."""
+    program(["--json", "--rounds", "2", *options])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "sides"),
+    [
+        (library.main, ("--scale", "0.01"), {"plain sqlite3", "worldevents"}),
+        (ranking.main, ("--small", "10", "--large", "1500", "--calls", "20"), {"10", "1,500"}),
+        (memory.main, ("--contributors", "100"), {"empty", "full"}),
+    ],
+    ids=["library", "ranking", "memory"],
+)
+def test_a_benchmark_runs(
+    capsys: pytest.CaptureFixture[str], program: Program, options: tuple[str, ...], sides: set[str]
+) -> None:
+    """Each program checks what it counted, and tells every round of both sides and the machine."""
+    document = told(capsys, program, *options)
+    assert {"measured_at", "python", "sqlite", "system", "processors", "load"} == set(document["machine"])
+    assert document["figures"]
+    for figure in document["figures"]:
+        assert sides == set(figure["sides"])
+        assert [2, 2] == [len(values) for values in figure["sides"].values()]
+        assert all(value > 0 for values in figure["sides"].values() for value in values)
+
+
+def test_a_wrong_count_is_no_measurement(tmp_path: Path) -> None:
+    """A file that does not hold what was told ends the program."""
+    database = asyncio.run(crowd.crowded(lambda: tmp_path / "ledger.db", 3))
+    with pytest.raises(RuntimeError, match="4 were told, in the file are 3"):
+        library.check(database, 4)
+
+
+def test_rounds_take_turns() -> None:
+    """A ratio is the median of the rounds' own ratios, so that what slows a whole round is no part of it."""
+    order: list[str] = []
+    values = iter([10.0, 5.0, 100.0, 70.0, 1.0, 0.9])
+
+    def side(name: str) -> Callable[[], float]:
+        return lambda: order.append(name) or next(values)  # type: ignore[func-returns-value]
+
+    figure = measuring.compared("both", "1/s", measuring.in_turns(3, {"a": side("a"), "b": side("b")}), at_least=0.6)
+    assert ["a", "b"] * 3 == order
+    assert (0.7, True) == (figure.ratio, figure.met)
