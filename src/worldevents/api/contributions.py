@@ -58,7 +58,8 @@ class ContributionRoutes:
         await send_json(send, 200, {"results": [documents.result(one) for one in answers]})
 
     async def actions(self, caller: Caller, headers: Headers, receive: Receive, send: Send) -> None:
-        """Game actions, each to every open goal that it feeds."""
+        """Game actions, each to every open goal that it feeds. Raises Forbidden for who may not feed them all."""
+        caller.require_actions()
         bodies.media_type(headers, bodies.JSON)
         body = await bodies.read(headers, receive, self._settings.batch_body_max)
         items = bodies.items(body, self._settings.items_max)
@@ -158,10 +159,8 @@ class _Answers:
 
 def _action(caller: Caller, item: object) -> Action:
     action = documents.action(item)
-    if not caller.is_unbounded:
-        caller.require_actions()
-        if action.occurred_at is not None and not caller.trusted:
-            raise Forbidden("only a trusted caller says when something happened", field="occurredAt")
+    if action.occurred_at is not None and not caller.trusted:
+        raise Forbidden("only a trusted caller says when something happened", field="occurredAt")
     return action
 
 
