@@ -12,12 +12,12 @@ COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --gen
 
 # A real winter of lifting, live in the browser: make demo ARGS="--port 0 --speed max"
 demo: $(RUNTIME)
-	$(BIN)/worldevents demo $(ARGS)
+	@$(BIN)/worldevents demo $(ARGS)
 
 # Only what runs it.
 $(RUNTIME): pyproject.toml requirements/runtime.txt tools/bootstrap
-	PYTHON="$(PYTHON)" sh tools/bootstrap requirements/runtime.txt
-	touch $@
+	@PYTHON="$(PYTHON)" sh tools/bootstrap requirements/runtime.txt
+	@touch $@
 
 setup: $(READY)
 
