@@ -72,11 +72,8 @@ async def look(chromium: str, url: str, picture: Path) -> int:
         }
         page = await browser.new_page(**options)
         await page.goto(url)
-        for tag in ("community-goal-banner", "goal-contributors"):
-            await page.wait_for_function(
-                "tag => [...document.querySelectorAll(tag)].every(one => !one.shadowRoot.querySelector('slot'))",
-                arg=tag,
-            )
+        for shown in ("community-goal-banner article", "goal-contributors [part=table]"):
+            await page.locator(shown).nth(2).wait_for()
         shot = await page.screenshot(path=picture)
         await browser.close()
     return len(shot)

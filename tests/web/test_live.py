@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.web.conftest import OpenPage, seen
 from tests.web.served import Served
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+NOW = datetime.now(UTC).isoformat()
 
 
 async def is_live(page: Page) -> None:
@@ -60,12 +65,13 @@ async def test_a_tier_unlocks_before_the_eyes(served: Served, open_page: OpenPag
     await is_live(page)
     await expect(page.get_by_role("status")).to_have_text("")
     await page.evaluate(
-        "document.addEventListener('tier-unlocked', ({detail}) => { window.told = detail.tier.reward.name })"
+        "addEventListener('tier-unlocked', ({detail: {tier}}) =>"
+        " { document.documentElement.dataset.told = tier.reward.name })"
     )
 
     served.contribute(goal, "bob", 51)
 
-    await page.wait_for_function("window.told === 'Snow Crate'")
+    await expect(page.locator("html")).to_have_attribute("data-told", "Snow Crate")
     await expect(page.get_by_role("status")).to_have_text("Goal tiers: Snow Crate unlocked")
     await expect(page.get_by_role("listitem").first).to_contain_text("Unlocked, yours")
 
@@ -127,6 +133,45 @@ async def test_the_page_heals_when_its_server_is_killed(served: Served, open_pag
     await expect(seen(page, "You: 150 kg, rank 1 of 1")).to_be_visible()
     served.contribute(goal, "ada", 25)
     await expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "175")
+
+
+async def test_repeats_and_stragglers_change_nothing(served: Served, open_page: OpenPage) -> None:
+    """Within an epoch a state is only followed by a newer one; another epoch begins anew, whatever its numbers."""
+    goal = served.publish("orders")
+    page = await open_page("about:blank")
+
+    async def stream(route: Route) -> None:
+        await page.wait_for_selector("community-goal-banner article")
+        events = [
+            f"id: {at}\nevent: goal_update\ndata: {json.dumps(update(goal, epoch=epoch, seq=seq, value=value))}\n\n"
+            for at, (epoch, seq, value) in enumerate(
+                [("8-a", 10, 500), ("8-a", 9, 400), ("8-a", 10, 450), ("9-b", 1, 7), ("9-b", 2, 8)]
+            )
+        ]
+        await route.fulfill(content_type="text/event-stream", body="".join(events))
+
+    await page.route("**/v1/stream?*", stream, times=1)
+    await page.add_init_script(
+        "addEventListener('goal-update', ({detail: {goal}, currentTarget: {document: {documentElement: {dataset}}}}) =>"
+        " { dataset.told = `${dataset.told ?? ''} ${goal.currentValue}` })"
+    )
+    await page.goto(f"{served.url}/events/orders")
+
+    await expect(page.locator("html")).to_have_attribute("data-told", re.compile("^ 0 500 7 8"))
+
+
+def update(goal: str, *, epoch: str, seq: int, value: int) -> dict[str, Any]:
+    """Make the payload of a `goal_update` with what the banner needs of it."""
+    percent = {"percent": value / 10, "targetValue": 1000, "status": "active", "tiersUnlocked": []}
+    return {
+        "goalId": goal,
+        "newValue": value,
+        "epoch": epoch,
+        "seq": seq,
+        "contributors": 1,
+        "serverTime": NOW,
+        **percent,
+    }
 
 
 async def test_where_no_stream_gets_through_the_page_asks(served: Served, open_page: OpenPage) -> None:

@@ -39,7 +39,7 @@ h3, caption { font-size: 1.25em; font-weight: 650; line-height: 1.25; text-align
 .muted { color: var(--goal-muted, light-dark(#4a6175, #a3b8c9)); }
 .said { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
 .skeleton { block-size: 16em; background: #8883; }
-button { font: inherit; }`;
+button { font: inherit; padding: 0 1em; }`;
 
 export class GoalElement extends (globalThis.HTMLElement ?? Object) {
   static observedAttributes = ['src', 'goal', 'user', 'locale', 'key'];

@@ -172,7 +172,8 @@ class GoalFeed {
     for (const topic of this.#topics.values()) {
       if (topic.goal !== goalId) continue;
       const known = topic.progress?.goal;
-      const isNews = newValue !== undefined && (!known || newer(state, known));
+      const last = known ?? topic.live;
+      const isNews = newValue !== undefined && (!last || newer(state, last));
       if (isNews) topic.live = { ...state, currentValue: newValue, participantCount: contributors };
       if (!known) continue;
       // The stream does not carry the rewards, nor the user's share.

@@ -39,11 +39,13 @@ tr[data-medal] > :first-child { font-weight: 700; color: var(--goal-accent, ligh
     if (!topic) return;
     try {
       const board = await feed.get(topic, 'leaderboard', { limit: 10 });
-      if (topic === this.topic) this.#board = board;
+      if (topic !== this.topic) return;
+      this.#board = board;
+      this.changed();
     } catch {
+      // The next change of the goal or of the connection asks again.
       this.#asked = undefined;
     }
-    this.changed();
   }
 
   data() {
