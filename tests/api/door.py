@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping
@@ -125,9 +126,12 @@ async def call(app: App, scope: MutableMapping[str, Any], parts: Iterable[bytes]
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
-        part = waiting.pop()
-        waiting.append(next(coming, None))
-        return {"type": "http.request", "body": part or b"", "more_body": waiting[0] is not None}
+        if not waiting:
+            await asyncio.get_running_loop().create_future()
+        part, following = waiting.pop(), next(coming, None)
+        if following is not None:
+            waiting.append(following)
+        return {"type": "http.request", "body": part or b"", "more_body": following is not None}
 
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)

@@ -47,7 +47,9 @@ def routes(telemetry: Telemetry, *, version: str, ready: Check) -> APIRouter:
 
     @router.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:
-        return answer(request.app.openapi())
+        document: dict[str, Any] = request.app.openapi()
+        root = request.scope.get("root_path")
+        return answer({**document, "servers": [{"url": root}]} if root else document)
 
     @router.get("/docs", include_in_schema=False)
     async def describe(request: Request) -> Response:
