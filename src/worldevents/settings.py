@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     auto_migrate: bool = True
     """Bring the database's schema up to date at the start; off, an older schema refuses to start."""
 
-    batch_max: int = Field(default=1_000, ge=1, le=10_000)
+    batch_max: int = Field(default=512, ge=1, le=10_000)
     """The most contributions that one call to the store carries, and so one commit."""
 
     waiting_max: int = Field(default=100_000, ge=1)

@@ -153,11 +153,13 @@ class EmbeddedStore:
         self._names.update(judge.names)
         for case in judge.cases.values():
             live = case.live
-            live.held.update(case.held)
-            if live.days is not None:
-                live.days.update(case.days)
             for user_id, amount in case.counted.items():
                 live.ranking.add(user_id, amount)
+            for user_id, amount in case.held.items():
+                live.held[user_id] += amount
+            if live.days is not None:
+                for today, amount in case.days.items():
+                    live.days[today] += amount
         for goal_id, totals in appended.totals.items():
             live = self._goals[goal_id]
             changed = totals.seq != live.seq

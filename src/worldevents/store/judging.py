@@ -51,7 +51,7 @@ class Case:
     """Counted and held."""
     counted: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
-    days: Counter[tuple[str, date]] = field(default_factory=Counter)
+    days: dict[tuple[str, date], int] = field(default_factory=dict)
 
 
 class Judge:
@@ -109,7 +109,7 @@ class Judge:
             live.goal,
             item,
             total=live.total + live.pending + case.added,
-            user_today=0 if live.days is None or today is None else live.days[today] + case.days[today],
+            user_today=0 if live.days is None or today is None else live.days[today] + case.days.get(today, 0),
             user_total=live.ranking.amount(user_id) + counted if has_limit else 0,
         )
         case.added += amount
@@ -118,5 +118,5 @@ class Judge:
         else:
             case.counted[user_id] = counted + amount
             if today is not None:
-                case.days[today] += amount
+                case.days[today] = case.days.get(today, 0) + amount
         return status
