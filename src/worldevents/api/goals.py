@@ -10,7 +10,7 @@ from worldevents import codec, documents
 from worldevents.api import schemas
 from worldevents.api.routing import DOCUMENTED, Reader, ReaderOf, answer
 from worldevents.auth import Right
-from worldevents.engine import Engine
+from worldevents.engine import LEADERBOARD_MAX, Engine
 from worldevents.model import GoalProgress
 
 UserId = Annotated[str | None, Query(alias="userId", description="A user, whose share and rank are added.")]
@@ -24,7 +24,7 @@ def routes(engine: Engine) -> APIRouter:
     @router.get("", response_model=schemas.Goals)
     async def list_goals(
         caller: Reader,
-        status: Annotated[str, Query(description="One of " + ", ".join(documents.STATUSES))] = "active",
+        status: Annotated[str, Query(json_schema_extra={"enum": [*documents.STATUSES]})] = "active",
         event_id: Annotated[str | None, Query(alias="eventId", description="Only the goals of this event.")] = None,
     ) -> Response:
         """The goals that players are shown, by the start of their event."""
@@ -52,7 +52,9 @@ def routes(engine: Engine) -> APIRouter:
     async def show_leaderboard(
         caller: ReaderOf,
         goalId: str,  # noqa: N803
-        limit: Annotated[int, Query(description="How many rows, 1 to 1000.")] = 10,
+        limit: Annotated[
+            int, Query(description="How many rows.", json_schema_extra={"minimum": 1, "maximum": LEADERBOARD_MAX})
+        ] = 10,
         around: Annotated[str | None, Query(description="A user in whose neighbourhood the rows are.")] = None,
         user_id: UserId = None,
     ) -> Response:

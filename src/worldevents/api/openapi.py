@@ -42,9 +42,17 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     paths["/v1/stream"] = {"get": _stream()}
     for path, methods in paths.items():
         for method, entry in methods.items():
+            if "_" in entry["operationId"]:
+                entry["operationId"] = _camel(entry["summary"])
             statuses = _READ_STATUSES if method == "get" else _WRITE_STATUSES
-            _add_problems(entry, problem, (503,) if path in PUBLIC else statuses)
+            _add_problems(entry, problem, (403,) if path in PUBLIC else statuses)
     return document
+
+
+def _camel(summary: str) -> str:
+    """`Show Goal` -> `showGoal`: what a generated client calls it."""
+    words = summary.replace(" ", "")
+    return words[0].lower() + words[1:]
 
 
 def _add_problems(entry: dict[str, Any], problem: dict[str, Any], statuses: tuple[int, ...]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 Amount = float
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
+InAmount = Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^[0-9]{1,64}(\.[0-9]{1,64})?$")]
+Quantity = Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=r"^[0-9]{1,64}(\.[0-9]{1,64})?$")]
 _GOAL = "lift-the-frost"
 
 
@@ -97,13 +100,12 @@ class Leaderboard(Document):
 class ContributionInGoal(Document):
     """One user's amount, under an id that its caller chose and repeats on a retry."""
 
-    contribution_id: str = Field(
-        pattern=r"^[A-Za-z0-9._:@-]{1,128}$",
+    contribution_id: Id = Field(
         description="Counts once for this goal and user, for ever. `Idempotency-Key` may stand for it.",
         examples=["workout-1:squat"],
     )
-    user_id: str = Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$", examples=["ada"])
-    amount: float | str = Field(
+    user_id: Id = Field(examples=["ada"])
+    amount: InAmount = Field(
         description="More than zero, in the metric's unit and with no more decimals than it has; a number or a text.",
         examples=[102.5],
     )
@@ -178,19 +180,19 @@ class WorkoutSet(Document):
     """So many repetitions with one weight."""
 
     exercise: str = Field(examples=["squat"])
-    weight: float | str = Field(examples=[100])
+    weight: Quantity = Field(examples=[100])
     unit: Literal["kg", "lb"] = "kg"
-    reps: int = Field(examples=[5])
+    reps: int = Field(ge=0, le=1_000_000, examples=[5])
 
 
 class WorkoutAction(Document):
     """A finished workout, told by its sets or by its volume in kg per exercise."""
 
     kind: Literal["workout"]
-    id: str = Field(examples=["workout-2"])
-    user_id: str = Field(examples=["ada"])
+    id: Id = Field(examples=["workout-2"])
+    user_id: Id = Field(examples=["ada"])
     sets: list[WorkoutSet] | None = None
-    volume: dict[str, float | str] | None = None
+    volume: dict[str, Quantity] | None = None
     prs: list[str] | None = Field(default=None, description="Exercises with a personal record.")
     occurred_at: datetime | None = None
 
@@ -199,9 +201,9 @@ class ChallengeAction(Document):
     """A finished challenge: the workouts it consisted of."""
 
     kind: Literal["challenge"]
-    id: str
-    user_id: str
-    workouts: list[str]
+    id: Id
+    user_id: Id
+    workouts: list[Id] = Field(min_length=1, max_length=1_000)
     occurred_at: datetime | None = None
 
 
@@ -209,9 +211,9 @@ class BossAction(Document):
     """Bosses that a user defeated in one fight."""
 
     kind: Literal["boss"]
-    id: str
-    user_id: str
-    count: int = 1
+    id: Id
+    user_id: Id
+    count: int = Field(default=1, ge=1, le=1_000_000)
     occurred_at: datetime | None = None
 
 
@@ -219,7 +221,7 @@ class ActivityAction(Document):
     """A sign that a user was there."""
 
     kind: Literal["activity"]
-    user_id: str
+    user_id: Id
     occurred_at: datetime | None = None
 
 
@@ -327,6 +329,19 @@ class Extension(Change):
     """A new end."""
 
     ends_at: datetime
+
+
+class Health(Document):
+    """Whether the server is well."""
+
+    status: Literal["ok", "unavailable"]
+    code: str | None = Field(default=None, description="Why it is not.")
+
+
+class ServerVersion(Document):
+    """Which version runs."""
+
+    version: str = Field(examples=["0.1.0"])
 
 
 def schema_of(model: type[BaseModel], *, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from worldevents.api import docs
+from worldevents.api import docs, schemas
 from worldevents.api.html import html
 from worldevents.api.routing import DOCUMENTED, Operator, answer
 from worldevents.errors import WorldEventsError
@@ -20,12 +20,16 @@ def routes(telemetry: Telemetry, *, version: str, ready: Check) -> APIRouter:
     """`ready` raises WorldEventsError where the server cannot count."""
     router = APIRouter(tags=["system"])
 
-    @router.get("/livez")
+    @router.get("/livez", response_model=schemas.Health, response_model_exclude_none=True)
     async def livez() -> dict[str, str]:
         """Whether the process answers; looks at nothing else."""
         return {"status": "ok"}
 
-    @router.get("/readyz", responses={503: {"description": "Not now."}})
+    @router.get(
+        "/readyz",
+        response_model=schemas.Health,
+        responses={503: {"description": "Not now; the code says why.", "model": schemas.Health}},
+    )
     async def readyz() -> Response:
         """Whether contributions can be counted: the ledger answers, and nothing is shutting down."""
         try:
@@ -34,12 +38,17 @@ def routes(telemetry: Telemetry, *, version: str, ready: Check) -> APIRouter:
             return answer({"status": "unavailable", "code": error.code}, status=503)
         return answer({"status": "ok"})
 
-    @router.get("/version", operation_id="version")
+    @router.get("/version", operation_id="version", response_model=schemas.ServerVersion)
     async def tell_version() -> dict[str, str]:
         """Which version this is."""
         return {"version": version}
 
-    @router.get("/metrics", dependencies=DOCUMENTED, response_class=Response)
+    @router.get(
+        "/metrics",
+        dependencies=DOCUMENTED,
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
     async def metrics(_: Operator) -> Response:
         """Everything that is counted and timed, as Prometheus reads it."""
         body, media_type = telemetry.exposition()
