@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from worldevents import problems
-from worldevents.api.html import TEMPLATES
+from worldevents.api.html import templates
 
 _METHODS: Final = ("get", "post", "put")
 _SAMPLES: Final = MappingProxyType({"date-time": "2026-12-01T18:00:00Z", "boolean": False, "integer": 1, "number": 1})
@@ -16,12 +16,16 @@ _SAMPLES: Final = MappingProxyType({"date-time": "2026-12-01T18:00:00Z", "boolea
 
 def render(document: Mapping[str, Any]) -> str:
     """The page at `/docs`."""
-    return TEMPLATES.get_template("docs.html").render(
-        title=document["info"]["title"],
-        version=document["info"]["version"],
-        description=document["info"]["description"],
-        routes=list(_routes(document)),
-        codes=problems.descriptions(),
+    return (
+        templates()
+        .get_template("docs.html")
+        .render(
+            title=document["info"]["title"],
+            version=document["info"]["version"],
+            description=document["info"]["description"],
+            routes=list(_routes(document)),
+            codes=problems.descriptions(),
+        )
     )
 
 

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
-
-TEMPLATES: Final = Environment(
-    loader=PackageLoader("worldevents.api"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -25,6 +18,19 @@ _HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+
+
+def templates(**filters: Callable[..., str]) -> Environment:
+    """The templates of this package, with filters: everything is escaped, and a name that is not given is an error."""
+    environment = Environment(
+        loader=PackageLoader("worldevents.api"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(filters)
+    return environment
 
 
 def html(text: str, *, status: int = 200) -> Response:

@@ -13,7 +13,9 @@ from decimal import ROUND_FLOOR, Decimal
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
+
+from worldevents.api.html import templates
 
 Json = dict[str, Any]
 
@@ -39,25 +41,25 @@ class PageEvent:
     goals: tuple[PageGoal, ...]
 
 
-def render(*, events: Sequence[PageEvent], user: str | None = None, key: str | None = None) -> str:
-    """The whole page. `user` is the player it is seen as, `key` the public key with which the elements read."""
+def render(*, events: Sequence[PageEvent], user: str | None = None, key: str | None = None, root: str = "") -> str:
+    """The whole page. `user` is the player it is seen as, `key` the public key with which the elements read.
+
+    `root` is the path below which a host has mounted this.
+    """
     running = any(one.event["status"] in _RUNNING for one in events)
     title = events[0].event["name"] if len(events) == 1 else "World Events"
-    return (
-        _environment().get_template("page.html").render(title=title, events=events, running=running, user=user, key=key)
-    )
+    page = _environment().get_template("page.html")
+    return page.render(title=title, events=events, running=running, user=user, key=key, root=root)
+
+
+def render_locked(*, root: str = "") -> str:
+    """What is shown to whoever comes without the key that this server asks for."""
+    return _environment().get_template("locked.html").render(root=root)
 
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("worldevents.api"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    environment = templates(
         number=_number, whole=_whole, amount=_amount, percent=_percent, day=_day, time=_time, reward=_reward
     )
     environment.globals.update(time_left=_time_left, pace=_pace, is_own=_is_own)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from worldevents import documents, rules
 from worldevents.api.gate import Gate
 from worldevents.api.html import html
-from worldevents.api.page import PageEvent, PageGoal, render
+from worldevents.api.page import PageEvent, PageGoal, render, render_locked
 from worldevents.auth import Right
 from worldevents.engine import Engine
+from worldevents.errors import Unauthorized
 from worldevents.settings import Settings
 
 SHOWN: Final = ("active", "grace", "upcoming")
@@ -30,20 +33,27 @@ def routes(engine: Engine, settings: Settings) -> APIRouter:
 
     @router.get("/")
     async def show_all(request: Request, user: User = None) -> Response:
-        told = [one for one in (await local.events())["events"] if one["status"] in SHOWN]
-        return await page(request, told, user)
+        return await page(request, user, None)
 
     @router.get("/events/{eventId}")
     async def show_one(request: Request, eventId: str, user: User = None) -> Response:  # noqa: N803
-        return await page(request, [await local.event(eventId)], user)
+        return await page(request, user, eventId)
 
-    async def page(request: Request, told: list[documents.Json], user: str | None) -> Response:
+    async def page(request: Request, user: str | None, event_id: str | None) -> Response:
+        root: str = request.scope.get("root_path", "")
         gate: Gate = request.app.state.gate
         key = request.query_params.get("apikey") or settings.page_key or None
-        caller = await gate.caller(dict(request.scope["headers"]), key)
+        try:
+            caller = await gate.caller(dict(request.scope["headers"]), key)
+        except Unauthorized:
+            return html(render_locked(root=root), status=401)
         caller.require_any(Right.READ)
         if user is not None:
             caller.check_user(rules.check_id(user, "user"))
+        if event_id is None:
+            told = [one for one in (await local.events())["events"] if one["status"] in SHOWN]
+        else:
+            told = [await local.event(event_id)]
         events = [
             PageEvent(
                 event=event,
@@ -60,11 +70,19 @@ def routes(engine: Engine, settings: Settings) -> APIRouter:
             )
             for event in told
         ]
-        return html(render(events=events, user=user, key=key))
+        return html(render(events=events, user=user, key=key, root=root))
 
     return router
 
 
-def elements() -> StaticFiles:
-    """The modules as they are, with an ETag each."""
-    return StaticFiles(directory=Path(str(resources.files("worldevents").joinpath("web"))))
+def elements() -> ASGIApp:
+    """The modules as they are: compressed, each with an ETag, and asked for again after an upgrade."""
+    return GZipMiddleware(_Elements(directory=Path(str(resources.files("worldevents").joinpath("web")))))
+
+
+class _Elements(StaticFiles):
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["cache-control"] = "no-cache"
+        answer.headers["x-content-type-options"] = "nosniff"
+        return answer
