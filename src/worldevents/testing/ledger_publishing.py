@@ -67,6 +67,17 @@ class PublishingLaws:
         await empty.append([a_contribution("c1", 2_000)], keep())
         assert percents(await empty.unlocks()) == ["5", "33.33", "100", "120"]
 
+    async def test_law_5_each_goal_reaches_its_own_tiers(self, empty: Ledger) -> None:
+        """Law 5: what one goal has unlocked does not unlock, nor keep locked, a tier of another one."""
+        await publish(empty, an_event(a_goal(), a_goal("workouts")), 0)
+        first = await empty.append([a_contribution("c1", 300)], keep())
+        other = await empty.append([a_contribution("c2", 600, goal="workouts")], keep())
+        both = [a_contribution("c3", 700), a_contribution("c4", 400, goal="workouts")]
+        last = await empty.append(both, keep())
+        reached = [[(one.goal_id, f"{one.threshold}") for one in done.unlocks] for done in (first, other, last)]
+        assert reached[:2] == [[("volume", "25")], [("workouts", "25"), ("workouts", "50")]]
+        assert sorted(reached[2]) == [("volume", "100"), ("volume", "50"), ("workouts", "100")]
+
     async def test_law_5_a_fraction_of_a_unit_is_rounded_up(self, empty: Ledger) -> None:
         """Law 5: 33.33 % of 1000 is 334."""
         await publish(empty, an_event(a_goal(percents=("33.33",))), 0)
