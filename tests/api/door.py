@@ -84,8 +84,12 @@ class Door:
         if isinstance(body, bytes):
             told |= {"content-length": str(len(body))}
         parts = [] if body is None else [body] if isinstance(body, bytes) else body
+        return await call(self.app, self.scope(method, target, {**told, **(headers or {})}), parts)
+
+    def scope(self, method: str, target: str, headers: Headers) -> MutableMapping[str, Any]:
+        """A request as a server tells it to an application."""
         path, _, query = target.partition("?")
-        scope = {
+        return {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
@@ -95,14 +99,10 @@ class Door:
             "raw_path": (self.root_path + path).encode(),
             "root_path": self.root_path,
             "query_string": query.encode(),
-            "headers": [
-                (name.replace("_", "-").encode(), value.encode("latin-1"))
-                for name, value in {**told, **(headers or {})}.items()
-            ],
+            "headers": [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()],
             "server": ("127.0.0.1", 8000),
             "client": ("127.0.0.1", 50_000),
         }
-        return await call(self.app, scope, parts)
 
     async def get(self, target: str, **headers: str) -> Answered:
         return await self.ask("GET", target, headers=headers)

@@ -46,7 +46,7 @@ def problem_headers(error: WorldEventsError) -> Mapping[str, str]:
     elif status == 503:  # noqa: PLR2004 - Service Unavailable
         told["retry-after"] = str(problems.RETRY_AFTER_S)
     elif status == 413:  # noqa: PLR2004 - Content Too Large
-        # The rest of the body is not read: the connection cannot carry another request.
+        # The body is not read to its end: the connection cannot carry another request.
         told["connection"] = "close"
     return told
 

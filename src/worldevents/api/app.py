@@ -15,7 +15,7 @@ import worldevents
 from worldevents import problems
 from worldevents.api import events, goals, operators, pages, system
 from worldevents.api.answers import PROBLEM, Scope, Send, encode, problem_headers
-from worldevents.api.bodies import Receive
+from worldevents.api.bodies import Gone, Receive
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.front import App, Front
 from worldevents.api.gate import Gate
@@ -80,6 +80,7 @@ def _framework(runtime: Runtime) -> FastAPI:
     app.add_exception_handler(WorldEventsError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_form)
     app.add_exception_handler(HTTPException, _refuse_route)
+    app.add_exception_handler(Gone, _answer_nobody)
     app.add_exception_handler(Exception, _fail)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign] # the framework's own way
     return app
@@ -116,6 +117,10 @@ async def _refuse_route(_: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         return _problem(UnknownRoute())
     return _problem(BodyInvalid("the request cannot be read", field=problems.WHOLE_BODY))
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _fail(request: Request, error: Exception) -> Response:

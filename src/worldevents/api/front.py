@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -22,6 +25,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Handler = Callable[[Caller, Headers, Receive, Send], Awaitable[None]]
 
 STREAM: Final = "/v1/stream"
+READ_ON_BYTES: Final = 8_388_608
+"""How much of a body that is too large is still read, and thrown away, so that its client gets to its answer."""
+READ_ON_S: Final = 2.0
+"""How long."""
 _GOALS: Final = "/v1/goals/"
 _TAIL: Final = "/contributions"
 
@@ -47,7 +54,7 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send)
+        answer = _Answer(receive, send)
         try:
             await self._answer(scope, receive, answer)
         except bodies.Gone:
@@ -106,19 +113,41 @@ class Front:
 
 
 class _Answer:
-    """A `send` that remembers whether the answer has begun: from then on nothing else can be answered."""
+    """A `send` that remembers whether the answer has begun: from then on nothing else can be answered.
 
-    def __init__(self, send: Send) -> None:
+    Behind a 413 it reads on for a little before it ends: a connection that is closed while its client still sends
+    takes the answer with it.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
         self._send = send
+        self._is_too_large = False
         self.started = False
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         self.started = True
+        if message["type"] == "http.response.start":
+            self._is_too_large = message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        elif self._is_too_large and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._read_on()
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
+
+    async def _read_on(self) -> None:
+        left = READ_ON_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READ_ON_S):
+                while left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     async def fail(self, error: WorldEventsError) -> None:
         if not self.started:
-            await send_problem(self._send, error)
+            await send_problem(self, error)
 
 
 def _path(scope: Scope) -> str:
