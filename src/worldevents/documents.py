@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from worldevents import codec, problems, rules
 from worldevents.actions import Action, Activity, Boss, Challenge, Unit, Workout, WorkoutSet
@@ -102,7 +102,7 @@ def offer(item: object, *, goal_id: str | None = None) -> Offer:
     if not isinstance(told, str):
         raise IdInvalid("a goal's id is a text", field="goalId")
     # The engine checks the rest.
-    get: Callable[[str], Any] = fields.get
+    get = cast("Callable[[str], Any]", fields.get)
     return Offer(
         told, get("userId"), get("amount"), get("contributionId"), instant(get("occurredAt")), get("displayName")
     )

@@ -40,7 +40,7 @@ async def test_a_body(shared_door: Door, before: Stand, route: Route, fault: Bod
     assert CANARY.encode() not in answered.body
     assert before == await shared_door.stand()
     if isinstance(fault.body, Endless):
-        assert fault.body.taken <= BATCH_MAX + READ_ON_BYTES + 2 * 65_536
+        assert fault.body.taken <= BATCH_MAX + READ_ON_BYTES + 4 * 65_536
 
 
 @pytest.mark.parametrize("route", BATCHES, ids=" ".join)
