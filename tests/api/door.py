@@ -99,7 +99,9 @@ class Door:
             "raw_path": (self.root_path + path).encode(),
             "root_path": self.root_path,
             "query_string": query.encode(),
-            "headers": [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()],
+            "headers": [
+                (name.replace("_", "-").lower().encode(), value.encode("latin-1")) for name, value in headers.items()
+            ],
             "server": ("127.0.0.1", 8000),
             "client": ("127.0.0.1", 50_000),
         }
