@@ -47,6 +47,7 @@ screenshots: $(READY)
 # Some minutes on a quiet machine; benchmarks/README.md says how to read it.
 bench: $(READY)
 	$(BIN)/python -m benchmarks.library
+	$(BIN)/python -m benchmarks.door
 	$(BIN)/python -m benchmarks.ranking
 	$(BIN)/python -m benchmarks.memory
 

@@ -57,11 +57,12 @@ def run(
     port: int,
     clock: Clock | None = None,
     on_ready: Callable[[str], None] | None = None,
+    make_app: Callable[[Runtime], App] = create_app,
 ) -> None:
     """Be the server process: as `serve`, with the logs on stderr and the quickest event loop there is."""
     log_to_stderr(settings.log_level)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, host=host, port=port, clock=clock, on_ready=on_ready))
+        runner.run(serve(settings, host=host, port=port, clock=clock, on_ready=on_ready, make_app=make_app))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
