@@ -25,6 +25,7 @@ BELOW_RUNTIME = f"{WORDS} codec clock telemetry settings actions catalog batcher
 MAY_IMPORT = {
     "errors": "",
     "clock": "",
+    "hosts": "",
     "telemetry": "",
     "settings": "errors",
     "model": "errors",
@@ -44,13 +45,13 @@ MAY_IMPORT = {
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher",
-    "auth.*": f"auth {WORDS} clock",
+    "auth.*": f"hosts auth {WORDS} clock",
     "live.*": f"live {WORDS} codec clock telemetry",
     "runtime": f"{BELOW_RUNTIME} auth live",
     "problems": "errors",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
-    "client": "errors problems catalog model rules documents",
-    "api.*": f"api problems documents auth live engine {WORDS} codec catalog actions clock settings telemetry",
+    "client": "hosts errors problems catalog model rules documents",
+    "api.*": f"api hosts problems documents auth live engine {WORDS} codec catalog actions clock settings telemetry",
     "api.app": f"__init__ api problems documents auth live engine runtime {WORDS} codec clock settings telemetry",
     "serving": "api ledger live runtime settings clock errors",
     "importers.*": "importers actions model errors",
@@ -58,8 +59,8 @@ MAY_IMPORT = {
     "operations": "errors ledger",
     "keyring": "auth ledger model",
     "cli.*": (
-        "cli model errors clock codec settings catalog importers demo documents client auth api engine runtime serving"
-        " operations keyring __init__"
+        "cli hosts model errors clock codec settings catalog importers demo documents client auth api engine runtime"
+        " serving operations keyring __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",

@@ -8,7 +8,6 @@ goes to the server that was named and to no other.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import random
 import re
@@ -31,6 +30,7 @@ from worldevents.errors import (
     UnknownGoal,
     WorldEventsError,
 )
+from worldevents.hosts import is_loopback
 from worldevents.model import SeasonalEvent
 from worldevents.rules import is_slug
 
@@ -250,14 +250,7 @@ def _checked_url(url: str) -> tuple[str, bool]:
         told = httpx2.URL("")
     if told.scheme not in ("http", "https") or not told.host or told.userinfo or told.query or told.fragment:
         raise ConfigurationInvalid("a server is named as http://127.0.0.1:8000", field="server")
-    return str(told).rstrip("/"), _is_loopback(told.host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return str(told).rstrip("/"), is_loopback(told.host)
 
 
 def _goal(goal_id: str) -> str:

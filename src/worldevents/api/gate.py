@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from functools import lru_cache
-from typing import Final
 from urllib.parse import urlsplit
 
 from worldevents.api.bodies import Headers
 from worldevents.auth import Access, Caller
 from worldevents.errors import Forbidden
-
-_LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
+from worldevents.hosts import is_loopback
 
 
 class Gate:
@@ -44,9 +41,9 @@ def is_loopback_host(text: str) -> bool:
     """Whether a Host header, or a host alone, means this machine."""
     try:
         name = urlsplit(f"//{text}").hostname
-        return name is not None and (name in _LOOPBACK_NAMES or ipaddress.ip_address(name).is_loopback)
     except ValueError:
         return False
+    return name is not None and is_loopback(name)
 
 
 def is_loopback_origin(text: str) -> bool:

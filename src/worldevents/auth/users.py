@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import ipaddress
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from worldevents import rules
 from worldevents.auth.callers import Caller, user_caller
 from worldevents.clock import Clock
 from worldevents.errors import ConfigurationInvalid, IdInvalid, Unauthorized
+from worldevents.hosts import is_loopback
 
 SECRET_BYTES_MIN: Final = 32
 """As long as what HS256 signs with."""
@@ -196,15 +196,8 @@ def _check_address(url: str) -> str:
         host, scheme = told.hostname or "", told.scheme if told.port != 0 else ""
     except ValueError:
         host, scheme = "", ""
-    is_safe = scheme == "https" or (scheme == "http" and _is_loopback(host))
+    is_safe = scheme == "https" or (scheme == "http" and is_loopback(host))
     if not host or not is_safe or "@" in url:
         message = "the issuer's keys are at https://…, or on this machine at http://…, without a password"
         raise ConfigurationInvalid(message, field="jwt_jwks_url")
     return host
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from worldevents.cli import output, replaying
-from worldevents.cli.commands.serve import HOST, PORT, is_this_machine
+from worldevents.cli.commands.serve import HOST, PORT
 from worldevents.cli.options import Json
+from worldevents.hosts import is_loopback
 
 SECONDS = 90.0
 
@@ -39,7 +40,7 @@ def demo(
     rows = replay.load_rows(None, replaying.FIRST_DAY, replaying.END_DAY)
     clock = demonstration.clock_for(rows, speed=speed, seconds=seconds)
     wanted = demonstration.Wanted(
-        host=host, port=port, is_open=is_this_machine(host), exit_when_done=exit_when_done, as_json=as_json
+        host=host, port=port, is_open=is_loopback(host), exit_when_done=exit_when_done, as_json=as_json
     )
     if not asyncio.run(demonstration.show(rows, clock, wanted)):
         output.note("Stopped before the month was over.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from worldevents.cli import output
 from worldevents.cli.options import Database, Json
 from worldevents.cli.system import is_absent
+from worldevents.hosts import is_loopback
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -41,7 +41,7 @@ def serve(
         # Two memories of one database would tell two truths.
         raise ConfigurationInvalid("one process owns a database: there is one worker", field="workers")
     settings = Settings.load(database_url=database)
-    if not is_this_machine(host):
+    if not is_loopback(host):
         _check_keys(settings)
 
     def ready(url: str) -> None:
@@ -70,14 +70,6 @@ def tell_addresses(url: str) -> None:
     output.note(url)
     output.note("  /      the page that players see, live")
     output.note("  /docs  everything that can be asked, and how")
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_keys(settings: Settings) -> None:
