@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import playwright
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, async_playwright
@@ -37,6 +39,15 @@ def find_chromium() -> str | None:
     return next(
         (path for name in (named, "chromium", "chromium-browser") if name and (path := shutil.which(name))), None
     )
+
+
+def driver() -> str:
+    """Return the node that comes with Playwright; where it cannot start, the test is missing its driver."""
+    node = Path(playwright.__file__).parent / "driver" / "node"
+    done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        missing(f"Playwright's driver does not start here: {done.stderr.strip()[-200:]}")
+    return str(node)
 
 
 def seen(page: Page, text: str | re.Pattern[str]) -> Locator:
@@ -74,8 +85,9 @@ async def browser() -> AsyncIterator[Browser]:
     path = find_chromium()
     if path is None:
         missing("no Chromium on this machine (make setup looks for one)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+    driver()
+    async with async_playwright() as running:
+        browser = await running.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         await browser.close()
 

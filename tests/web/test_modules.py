@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
+from tests.web.conftest import driver
 
 SERVED_MAX, SET_MAX = 12 * 1024, 10 * 1024
 
@@ -43,9 +42,7 @@ def test_text_is_never_markup(modules: Path) -> None:
 
 def test_outside_a_browser_they_can_be_imported(modules: Path) -> None:
     """A server that renders pages may import them: nothing is registered, nothing fails."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no node on this machine")
+    node = driver()
     for path in modules.glob("*.js"):
         program = f"import({path.as_uri()!r}).catch((error) => {{ console.error(error); process.exit(1) }})"
         done = subprocess.run([node, "--input-type=module", "-e", program], capture_output=True, text=True, check=False)
