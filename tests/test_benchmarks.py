@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks import crowd, door, library, measuring, memory, ranking
 
+pytestmark = pytest.mark.slow
+
 Program = Callable[[list[str]], None]
 
 

@@ -11,6 +11,8 @@ from tests.api.door import OPEN_GOAL, Door, Stand
 from tests.api.hostile_bodies import BAD_LINES, CANARY, ENVELOPES, JSON_BODIES, LENGTHS, LINES, BodyFault, Endless
 from worldevents.api.front import READ_ON_BYTES
 
+pytestmark = pytest.mark.slow
+
 Route = tuple[str, str]
 
 ONE = "POST", f"/v1/goals/{OPEN_GOAL}/contributions"

@@ -14,6 +14,8 @@ from tests.api.door import OPEN_GOAL, Door, Stand
 from tests.api.hostile_actions import ACTION_FAULTS, ActionFault
 from tests.api.hostile_items import GOALS, ITEMS, Fault
 
+pytestmark = pytest.mark.slow
+
 ONE = f"/v1/goals/{OPEN_GOAL}/contributions"
 MANY = "/v1/contributions"
 ACTIONS = "/v1/actions"

@@ -12,6 +12,8 @@ from tests.api.door import Door, Stand
 from tests.api.hostile_events import EVENT, EVENT_FAULTS, NO_TOML, TOML, EventFault
 from tests.api.hostile_items import INSTANTS, NO_IDS
 
+pytestmark = pytest.mark.slow
+
 EVENTS = "/v1/admin/events"
 AS_JSON = {"content-type": "application/json"}
 AS_TOML = {"content-type": "application/toml"}

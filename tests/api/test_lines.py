@@ -21,6 +21,8 @@ from worldevents import serving
 from worldevents.serving import bound, listening
 from worldevents.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 ONE = f"/v1/goals/{OPEN_GOAL}/contributions"
 MANY = "/v1/contributions"
 MEGABYTES = 60_000_000

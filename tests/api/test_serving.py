@@ -27,7 +27,7 @@ from worldevents.store.embedded import EmbeddedStore
 from worldevents.testing.builders import DURING
 from worldevents.testing.clock import ManualClock
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
+pytestmark = [pytest.mark.usefixtures("no_leaks"), pytest.mark.slow]
 
 
 @pytest.fixture

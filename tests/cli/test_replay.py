@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 # The last two days of December 2023 on which somebody lifted.
 DAYS = ("--from", "2023-12-17", "--to", "2023-12-25")
 

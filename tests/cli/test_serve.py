@@ -19,6 +19,8 @@ from tests.cli.served import serving
 from worldevents.cli.commands.init import _next_month
 from worldevents.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 LIFT = "lift-the-frost"
 EXPECTED = json.loads((Path(__file__).parents[1] / "acceptance" / "expected_december_2023.json").read_text())
 

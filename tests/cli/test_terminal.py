@@ -11,6 +11,8 @@ import pytest
 from tests.cli.conftest import PROGRAM, Run, separately, window
 from worldevents.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = (
     "",
     "contribute",

@@ -11,6 +11,8 @@ import pytest
 from tests.cli.conftest import Run, window
 from tests.cli.served import serving
 
+pytestmark = pytest.mark.slow
+
 LIFT = "lift-the-frost"
 BROKEN_EDIT = ("--from", "2020-01-01", "--to", window()[-1])
 SCENARIO = [
