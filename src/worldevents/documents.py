@@ -26,7 +26,6 @@ STATUSES: Final = (*(status.value for status in GoalStatus), "all")
 _OFFER_FIELDS: Final = frozenset({"contributionId", "userId", "amount", "occurredAt", "displayName"})
 _OFFER_FIELDS_IN_BATCH: Final = _OFFER_FIELDS | {"goalId"}
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-_FIELD: Final = re.compile(r"\w{1,64}", re.ASCII)
 
 
 class Verbs(Protocol):
@@ -97,7 +96,7 @@ class Verbs(Protocol):
 def offer(item: object, *, goal_id: str | None = None) -> Offer:
     """A contribution from its JSON, for `goal_id` or the goal that it names. Raises BodyInvalid, IdInvalid."""
     fields = _object(item, "items")
-    _only(fields, _OFFER_FIELDS_IN_BATCH if goal_id is None else _OFFER_FIELDS)
+    only(fields, _OFFER_FIELDS_IN_BATCH if goal_id is None else _OFFER_FIELDS)
     told = fields.get("goalId") if goal_id is None else goal_id
     if not isinstance(told, str):
         raise IdInvalid("a goal's id is a text", field="goalId")
@@ -130,7 +129,7 @@ def instant(value: object, field: str = "occurredAt") -> datetime | None:
 
 
 def _workout(fields: Json) -> Workout:
-    _only(fields, {"kind", "id", "userId", "sets", "volume", "prs", "occurredAt"})
+    only(fields, {"kind", "id", "userId", "sets", "volume", "prs", "occurredAt"})
     return Workout(
         id=fields.get("id"),  # type: ignore[arg-type] # checked with all other ids, by actions.parts
         user_id=fields.get("userId"),  # type: ignore[arg-type] # the same
@@ -143,7 +142,7 @@ def _workout(fields: Json) -> Workout:
 
 def _set(item: object) -> WorkoutSet:
     fields = _object(item, "sets")
-    _only(fields, {"exercise", "weight", "unit", "reps"}, inside="sets.")
+    only(fields, {"exercise", "weight", "unit", "reps"}, inside="sets.")
     unit = fields.get("unit", "kg")
     if unit not in ("kg", "lb"):
         raise BodyInvalid("a weight is in kg or lb", field="sets.unit")
@@ -156,7 +155,7 @@ def _set(item: object) -> WorkoutSet:
 
 
 def _challenge(fields: Json) -> Challenge:
-    _only(fields, {"kind", "id", "userId", "workouts", "occurredAt"})
+    only(fields, {"kind", "id", "userId", "workouts", "occurredAt"})
     if not _list(fields, "workouts"):
         raise BodyInvalid("a challenge names its workouts", field="workouts")
     return Challenge(
@@ -168,7 +167,7 @@ def _challenge(fields: Json) -> Challenge:
 
 
 def _boss(fields: Json) -> Boss:
-    _only(fields, {"kind", "id", "userId", "count", "occurredAt"})
+    only(fields, {"kind", "id", "userId", "count", "occurredAt"})
     return Boss(
         id=fields.get("id"),  # type: ignore[arg-type] # checked by actions.parts
         user_id=fields.get("userId"),  # type: ignore[arg-type] # the same
@@ -178,7 +177,7 @@ def _boss(fields: Json) -> Boss:
 
 
 def _activity(fields: Json) -> Activity:
-    _only(fields, {"kind", "userId", "occurredAt"})
+    only(fields, {"kind", "userId", "occurredAt"})
     return Activity(
         user_id=fields.get("userId"),  # type: ignore[arg-type] # checked by actions.parts
         occurred_at=instant(fields.get("occurredAt")),
@@ -205,15 +204,13 @@ def _list(fields: Json, name: str) -> list[Any]:
     return value
 
 
-def _only(fields: Json, known: AbstractSet[str], *, inside: str = "") -> None:
-    """A field with a typing error would be ignored, and its value lost: nothing unknown is taken."""
+def only(fields: Json, known: AbstractSet[str], *, inside: str = "") -> None:
+    """Take no unknown field: one with a typing error would be ignored, and its value lost. Raises BodyInvalid."""
     if fields.keys() <= known:
         return
     for name in fields:
         if name not in known:
-            # What may be said back is what could be a field's name.
-            shown = f"{inside}{name}" if _FIELD.fullmatch(name) else problems.WHOLE_BODY
-            raise BodyInvalid("no such field here", field=shown)
+            raise BodyInvalid("no such field here", field=problems.named(name, inside=inside))
 
 
 # Writing answers.

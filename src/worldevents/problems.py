@@ -42,8 +42,15 @@ _BY_CODE: Final = {error.code: error for error in _STATUS}
 _PART: Final = re.compile(r'\[([0-9]+)\]|("(?:[^"\\]|\\.)*"|[^.\[]+)')
 _WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
+_FIELD: Final = re.compile(r"\w{1,64}", re.ASCII)
+
 RETRY_AFTER_S: Final = 1
 """What a 503 asks its caller to wait before the same call is repeated."""
+
+
+def named(field: str, *, inside: str = "") -> str:
+    """A field of a caller's own as it is said back: its name if it could be one, else the whole body."""
+    return f"{inside}{field}" if _FIELD.fullmatch(field) else WHOLE_BODY
 
 
 def status(error: WorldEventsError) -> int:

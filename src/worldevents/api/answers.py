@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -43,9 +44,9 @@ def problem_headers(error: WorldEventsError) -> Mapping[str, str]:
         told["www-authenticate"] = "Bearer"
     elif isinstance(error, MethodNotAllowed):
         told["allow"] = error.allowed
-    elif status == 503:  # noqa: PLR2004 - Service Unavailable
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         told["retry-after"] = str(problems.RETRY_AFTER_S)
-    elif status == 413:  # noqa: PLR2004 - Content Too Large
+    elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         # The body is not read to its end: the connection cannot carry another request.
         told["connection"] = "close"
     return told

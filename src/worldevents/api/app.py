@@ -54,6 +54,11 @@ def create_app(runtime: Runtime) -> App:
     return application
 
 
+def describe(runtime: Runtime) -> dict[str, Any]:
+    """The OpenAPI document of that application."""
+    return _described(_framework(runtime))
+
+
 def _framework(runtime: Runtime) -> FastAPI:
     app = FastAPI(
         title="worldevents",

@@ -7,14 +7,14 @@ but which some encoders write, become Decimals too, so that the field they stand
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from decimal import Decimal, InvalidOperation
 from itertools import takewhile
 from typing import Any, Final
 
+from worldevents import documents
 from worldevents.errors import BodyInvalid, TooLarge, UnsupportedMediaType
-from worldevents.problems import WHOLE_BODY
+from worldevents.problems import WHOLE_BODY, named
 
 Headers = Mapping[bytes, bytes]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,7 +24,6 @@ NDJSON: Final = "application/x-ndjson"
 TOML: Final = "application/toml"
 
 _LENGTH_DIGITS_MAX: Final = 20
-_FIELD: Final = re.compile(r"\w{1,64}", re.ASCII)
 
 
 class Gone(Exception):
@@ -121,7 +120,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
 def items(body: bytes, most: int) -> list[Any]:
     """The `items` of a batch, 1 to `most`. Raises BodyInvalid, TooLarge."""
     told = decode_object(body)
-    only(told, ("items",))
+    documents.only(told, {"items"})
     found = told.get("items")
     if not isinstance(found, list) or not found:
         raise BodyInvalid(f"a list of 1 to {most:,} items", field="items")
@@ -130,20 +129,13 @@ def items(body: bytes, most: int) -> list[Any]:
     return found
 
 
-def only(told: Mapping[str, Any], known: Collection[str]) -> None:
-    """Refuse what nobody would read. Raises BodyInvalid."""
-    for name in told:
-        if name not in known:
-            raise BodyInvalid("no such field here", field=name if _FIELD.fullmatch(name) else WHOLE_BODY)
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise BodyInvalid("stands twice in one object", field=name if _FIELD.fullmatch(name) else WHOLE_BODY)
+                raise BodyInvalid("stands twice in one object", field=named(name))
             seen.add(name)
     return found
 

@@ -66,7 +66,7 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         headers = dict(request.scope["headers"])
         bodies.media_type(headers, bodies.JSON)
         told = bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
-        bodies.only(told, ("reason", "author", *known))
+        documents.only(told, {"reason", "author", *known})
         return told
 
     @router.post("/{eventId}/extend", response_model=schemas.Published, openapi_extra=_body(schemas.Extension))
