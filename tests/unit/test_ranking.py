@@ -1,7 +1,9 @@
 """The ranking in memory agrees with sorting everybody anew."""
 
+from random import Random
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldevents.store.ranking import Ranking
@@ -47,6 +49,30 @@ def test_built_at_once_or_one_by_one(amounts: dict[str, int]) -> None:
     for user, amount in amounts.items():
         grown.add(user, amount)
     assert list(Ranking(amounts.items()).rows(0, 100)) == list(grown.rows(0, 100))
+
+
+@settings(max_examples=20)
+@given(st.randoms(use_true_random=False), st.integers(1, 3), st.integers(0, 300))
+def test_over_many_blocks_it_is_a_sorted_list(chance: Random, block: int, begun: int) -> None:
+    """However blocks fill, are cut and go empty, and over several groups of them, nothing else can be seen."""
+    users = [f"user-{number}" for number in range(300)]
+    amounts = {user: chance.randint(1, 9) for user in users[:begun]}
+    ranking = Ranking(amounts.items(), block=block)
+    for step in range(900):
+        user = chance.choice(users)
+        # Most come in the first third, most go in the last.
+        is_leaving = chance.random() < step / 900
+        change = -amounts.get(user, 0) if is_leaving else chance.randint(1, 9)
+        ranking.add(user, change)
+        amounts[user] = amounts.get(user, 0) + change
+        if step % 100 == 99:
+            expected = sorted_rows({user: amount for user, amount in amounts.items() if amount})
+            start, limit = chance.randrange(len(users)), chance.randrange(1, 40)
+            assert expected == list(ranking.rows(0, len(users)))
+            assert expected[start : start + limit] == list(ranking.rows(start, limit))
+            assert [rank for rank, _, _ in expected] == [ranking.rank(user) for _, user, _ in expected]
+            assert list(range(len(expected))) == [ranking.place(user) for _, user, _ in expected]
+            assert (len(expected), sum(amount for _, _, amount in expected)) == (len(ranking), ranking.total())
 
 
 def test_who_has_nothing_is_not_in_it() -> None:

@@ -21,14 +21,15 @@ GROUP: Final = 32
 class Ranking:
     """Users and their amounts, all above zero and below 2^63; who has nothing is not in it."""
 
-    def __init__(self, amounts: Iterable[tuple[str, int]] = ()) -> None:
+    def __init__(self, amounts: Iterable[tuple[str, int]] = (), *, block: int = BLOCK) -> None:
+        self._block = block
         self._amounts = {user: amount for user, amount in amounts if amount > 0}
         users = sorted(self._amounts)
         users.sort(key=self._amounts.__getitem__, reverse=True)
         # A block's users, and their amounts negated: ascending order is the board's order. A block is never empty.
-        self._users = [users[start : start + BLOCK] for start in range(0, len(users), BLOCK)]
-        self._negated = [array("q", [-self._amounts[user] for user in block]) for block in self._users]
-        self._lasts = [(negated[-1], block[-1]) for negated, block in zip(self._negated, self._users, strict=True)]
+        self._users = [users[start : start + block] for start in range(0, len(users), block)]
+        self._negated = [array("q", [-self._amounts[user] for user in own]) for own in self._users]
+        self._lasts = [(negated[-1], own[-1]) for negated, own in zip(self._negated, self._users, strict=True)]
         self._count()
 
     def __len__(self) -> int:
@@ -127,14 +128,14 @@ class Ranking:
         self._in_group[block // GROUP] += 1
         if inside == len(users) - 1:
             self._lasts[block] = negated, user
-        if len(users) == 2 * BLOCK:
+        if len(users) == 2 * self._block:
             self._cut(block)
 
     def _cut(self, block: int) -> None:
-        users, negated = self._users[block], self._negated[block]
-        self._users[block : block + 1] = users[:BLOCK], users[BLOCK:]
-        self._negated[block : block + 1] = negated[:BLOCK], negated[BLOCK:]
-        self._lasts.insert(block, (negated[BLOCK - 1], users[BLOCK - 1]))
+        users, negated, half = self._users[block], self._negated[block], self._block
+        self._users[block : block + 1] = users[:half], users[half:]
+        self._negated[block : block + 1] = negated[:half], negated[half:]
+        self._lasts.insert(block, (negated[half - 1], users[half - 1]))
         self._count()
 
     def _remove(self, block: int, inside: int) -> str:
