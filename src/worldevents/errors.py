@@ -196,6 +196,27 @@ class LedgerUnavailable(WorldEventsError):
     retryable = True
 
 
+class StoreUnavailable(WorldEventsError):
+    """The store cannot be reached; repeating the call finds out whether it was counted."""
+
+    code = "store_unavailable"
+    retryable = True
+
+
+class StoreLost(WorldEventsError):
+    """The store has lost its memory and is built again from the ledger; until then it counts nothing."""
+
+    code = "store_lost"
+    retryable = True
+
+
+class LedgerBehind(WorldEventsError):
+    """Too much waits for the ledger, or this waited for it too long; repeating the call finds out what became of it."""
+
+    code = "ledger_behind"
+    retryable = True
+
+
 class LedgerOutdated(WorldEventsError):
     """The database has another schema than this version needs: run `worldevents migrate`."""
 

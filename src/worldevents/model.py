@@ -209,6 +209,51 @@ class Position(NamedTuple):
     seq: int
 
 
+class Ack(StrEnum):
+    """How safe a contribution is before it is answered."""
+
+    APPLIED = "applied"
+    """In the store's memory: a process may die, the store's server may not lose what it has."""
+    FSYNCED = "fsynced"
+    """On the disk of the store's server."""
+    LEDGER = "ledger"
+    """A row of the ledger: the store may be lost as a whole."""
+
+
+class Partition(NamedTuple):
+    """A share of a goal's users that one server of a store holds. With one partition it holds them all."""
+
+    goal_id: str
+    number: int = 0
+
+
+class OutboxEntry(NamedTuple):
+    """A contribution that a store has applied, on its way to the ledger, and what was decided about it."""
+
+    position: Position
+    contribution: GoalContribution
+    status: ContributionStatus
+    occurred_at: datetime
+    received_at: datetime
+
+
+class Unreadable(NamedTuple):
+    """An entry of an outbox that nobody understands, as text; the ledger keeps it among its dead letters."""
+
+    position: Position
+    raw: str
+
+
+class Repair(NamedTuple):
+    """An entry that a store counted and the ledger did not: the store takes it back, once for this position."""
+
+    partition: Partition
+    position: Position
+    user_id: str
+    amount: int
+    status: ContributionStatus
+
+
 class Receipt(NamedTuple):
     """The answer to a contribution that was kept. On a repeat `status` is the stored one, the values are today's."""
 

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worldevents.errors import ConfigurationInvalid
+from worldevents.model import Ack
 
 
 class Settings(BaseSettings):
@@ -18,6 +19,45 @@ class Settings(BaseSettings):
 
     database_url: str = Field(default="sqlite:///worldevents.db", repr=False)
     """The ledger: `sqlite:///file` or `postgresql://user@host/name`."""
+
+    redis_url: str = Field(default="", repr=False)
+    """The store in front of the ledger: `redis://`, `rediss://` or `redis+cluster://host`; without it, this process."""
+
+    redis_prefix: str = Field(default="we", pattern=r"^[A-Za-z0-9._-]{1,32}$")
+    """What the name of every key in Redis begins with: one for each deployment that shares a server."""
+
+    ack: Ack = Ack.APPLIED
+    """How safe a contribution is before it is answered: `applied`, `fsynced` or `ledger`; without Redis always that."""
+
+    ack_timeout_s: float = Field(default=10.0, gt=0, le=300)
+    """How long a caller that asked for `ledger` waits for its row, in seconds; then it is told to repeat the call."""
+
+    dedupe_window_s: int = Field(default=7_200, ge=60, le=2_592_000)
+    """How long Redis itself remembers contribution ids, in seconds; the ledger knows all of them for ever."""
+
+    sync: bool = True
+    """Whether this process carries contributions from Redis to the ledger; off where `worldevents sync` does it."""
+
+    sync_interval_ms: int = Field(default=250, ge=1, le=600_000)
+    """The most time between two looks for what waits for the ledger, in milliseconds: what a lost Redis may lose."""
+
+    sync_batch_max: int = Field(default=5_000, ge=1, le=50_000)
+    """The most contributions that go to the ledger in one transaction."""
+
+    lag_max_s: float = Field(default=300.0, gt=0)
+    """How long the oldest contribution may wait for the ledger before this process is not ready, in seconds."""
+
+    outbox_max: int = Field(default=5_000_000, ge=1)
+    """The most contributions of one partition that wait for the ledger; further ones are refused until it caught up."""
+
+    outbox_bytes_max: int = Field(default=1_073_741_824, ge=1_024)
+    """The most that they may take in Redis, about, in bytes."""
+
+    outbox_kept_max: int = Field(default=1_000_000, ge=0)
+    """The most contributions that are in the ledger and still kept in Redis, should the ledger lose its last ones."""
+
+    outbox_kept_s: int = Field(default=3_600, ge=0)
+    """How long those are kept, in seconds."""
 
     auto_migrate: bool = True
     """Bring the database's schema up to date at the start; off, an older schema refuses to start."""

@@ -15,6 +15,16 @@ Laws, which `worldevents.testing.LedgerLaws` holds every back end to:
 7. `seq` of a goal rises with every append and publish that can be seen in it.
 8. A key is kept for ever, by its digest and not its text. It is revoked once: the first instant stays. Keys are
    written and seen beside the process that owns the database.
+
+A ledger behind a store with an outbox has four more:
+
+9. What is drained and the watermark that says so are one transaction; a watermark moves from the one that was read, or
+   not at all. Draining the same entries again keeps nothing and finds nothing to repair.
+10. An entry whose id is there already, from another position, is not kept: that is a repair, and it is remembered
+    until it is done.
+11. An entry that the database does not take is a dead letter in the same transaction, with its reason; all others are
+    kept. What the store counted for it is a repair.
+12. Epochs are told apart by a generation that only rises.
 """
 
 from __future__ import annotations
@@ -24,7 +34,19 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
-from worldevents.model import AccessKey, ContributionStatus, EventVersion, GoalContribution, SeasonalEvent, TierUnlock
+from worldevents.model import (
+    AccessKey,
+    ContributionStatus,
+    EventVersion,
+    GoalContribution,
+    OutboxEntry,
+    Partition,
+    Position,
+    Repair,
+    SeasonalEvent,
+    TierUnlock,
+    Unreadable,
+)
 
 
 class Row(NamedTuple):
@@ -89,6 +111,65 @@ class GoalAudit:
     @property
     def agrees(self) -> bool:
         return self.kept == self.rows == self.users
+
+
+class Watermark(NamedTuple):
+    """How far a partition's outbox is in the ledger: valid for one epoch, and one process of the store's server."""
+
+    partition: Partition
+    epoch: str
+    run_id: str
+    """Empty before the first drain of an epoch."""
+    seq: int
+    """All up to this position are in the ledger; 0 is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a drain did."""
+
+    watermark: Watermark
+    kept: int
+    """Entries that are rows now and were not before."""
+    repairs: int
+    dead_letters: int
+    unlocks: Sequence[TierUnlock]
+    """Tiers that these entries reached."""
+    names: Mapping[str, str]
+    """Display names that are the latest now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A goal in the ledger and how far its partitions are, all of one moment."""
+
+    totals: GoalTotals
+    participants: int
+    watermarks: Sequence[Watermark]
+    repairs: int
+    """Those that are not done yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A contribution as the ledger holds it: where a repeat is told that it stands."""
+
+    user_id: str
+    contribution_id: str
+    position: Position
+    amount: int
+    status: ContributionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An entry of an outbox that could not be kept."""
+
+    partition: Partition
+    position: Position
+    payload: str
+    reason: str
+    at: datetime
 
 
 class Ledger(Protocol):
@@ -162,4 +243,60 @@ class Ledger(Protocol):
 
     async def revoke_key(self, key_id: str, at: datetime) -> AccessKey:
         """Revoke a key, now or long ago (law 8), and say what it is. Raises UnknownKey."""
+        ...
+
+
+class OutboxLedger(Ledger, Protocol):
+    """A ledger behind a store with an outbox: what it is told has been decided, and is on its way here."""
+
+    async def look_up(self, items: Sequence[GoalContribution]) -> list[Held | None]:
+        """What the ledger holds under each id, without a lock: what is found stays."""
+        ...
+
+    async def watermark(self, partition: Partition) -> Watermark | None:
+        """How far a partition is; None before its first epoch."""
+        ...
+
+    async def standing(self, goal_id: str) -> Standing:
+        """A goal's totals beside its watermarks (law 9). Raises UnknownGoal."""
+        ...
+
+    async def drain(
+        self, watermark: Watermark, run_id: str, entries: Sequence[OutboxEntry | Unreadable]
+    ) -> Drained | None:
+        """Keep entries that follow a watermark, in their order, and move it behind the last one (laws 1 to 5, 9 to 11).
+
+        None, and nothing is done, where the watermark is not the one that was read any more. Without entries it only
+        notes the run. Entries of another epoch than the watermark's are kept too, and move nothing.
+        """
+        ...
+
+    async def rewind(self, watermark: Watermark, run_id: str) -> Watermark | None:
+        """Move a watermark to the start for another run of the store's server; None where it has moved already."""
+        ...
+
+    async def begin_epoch(self, goal_id: str, partitions: Sequence[Partition]) -> str:
+        """A new epoch for a goal (law 12): its watermarks stand at 0, what was to be repaired in older ones is void."""
+        ...
+
+    async def repairs(self, partition: Partition) -> list[Repair]:
+        """What the store still has to take back, by position (law 10)."""
+        ...
+
+    async def repaired(self, repairs: Sequence[Repair]) -> None:
+        """These are done: the store has taken them back."""
+        ...
+
+    async def recent(
+        self, goal_id: str, since: datetime, *, after: int = 0, limit: int = 10_000
+    ) -> tuple[list[Held], int]:
+        """A page of what a goal received since an instant, and what the next page is `after`; an empty one is the end."""
+        ...
+
+    async def user_days(self, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:
+        """Counted amounts of these users by UTC day of occurrence."""
+        ...
+
+    async def dead_letters(self, *, limit: int = 1_000) -> list[DeadLetter]:
+        """The newest dead letters, newest first."""
         ...

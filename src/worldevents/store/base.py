@@ -13,25 +13,40 @@ Laws, which `worldevents.testing.StoreLaws` holds every back end to:
 8. Every update is a whole state, and its seq rises within an epoch.
 9. Totals stay below 2^53, contributors never below 0.
 10. A batch answers item by item, in order; one bad item never spoils another.
+
+A `BufferedStore`, whose memory is ahead of the ledger, has four more, in `BufferLaws`:
+
+11. A contribution is in the outbox before it is answered, and stays there until it is acknowledged.
+12. A position is taken back at most once.
+13. What is restored is wiped first and opened last, by one at a time; nobody else's half of it is ever seen.
+14. Beyond its bounds the outbox takes nothing more, and what it holds stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
 from worldevents.errors import WorldEventsError
 from worldevents.model import (
     CommunityGoal,
+    ContributionStatus,
     EventVersion,
     GoalContribution,
     GoalProgress,
     GoalState,
     GoalUpdate,
     Leaderboard,
+    OutboxEntry,
+    Partition,
+    Position,
     Receipt,
+    Repair,
+    TierUnlock,
+    Unreadable,
 )
 
 Answer = Receipt | WorldEventsError
@@ -85,4 +100,112 @@ class Store(Protocol):
 
     async def mark_active(self, users: Sequence[tuple[str, date]]) -> None:
         """Remember that these users were active on these UTC days."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What a partition holds for the ledger, and what it stood at in that very moment."""
+
+    epoch: str | None
+    """None where the memory is gone."""
+    is_open: bool
+    """Whether it takes contributions: it does not while it is lost or restored."""
+    run_id: str
+    """The server process that answered: another one may have another memory."""
+    last: int
+    """The seq of the newest position; 0 before the first."""
+    entries: Sequence[OutboxEntry | Unreadable]
+    total: int
+    pending: int
+    participants: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRecord:
+    """One user of a goal as a store is given it back: sums, and what counted on each day if a limit asks for it."""
+
+    user_id: str
+    amount: int
+    pending: int
+    days: Sequence[tuple[date, int]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownId:
+    """A contribution that the ledger holds, so that a repeat is known again."""
+
+    user_id: str
+    contribution_id: str
+    amount: int
+    status: ContributionStatus
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """All that a goal stands at in the ledger, page by page: pages may be many, and each is held once."""
+
+    epoch: str
+    seq: int
+    users: AsyncIterator[Sequence[UserRecord]]
+    ids: AsyncIterator[Sequence[KnownId]]
+    """Those that were received within the store's window."""
+    unlocks: Sequence[TierUnlock]
+
+
+class BufferedStore(Store, Protocol):
+    """A store in front of the ledger: what it applied waits in an outbox until a syncer has taken it there.
+
+    Every verb raises StoreUnavailable where its server does not answer; then the call may have been done or not, and
+    may be repeated.
+    """
+
+    def partitions(self, goal_id: str) -> Sequence[Partition]:
+        """The shares that a goal is cut into."""
+        ...
+
+    async def backlog(self, partition: Partition, *, after: int, limit: int) -> Backlog:
+        """What the outbox holds behind a position's seq, oldest first; answered by a lost or shut partition too.
+
+        Positions are told in the epoch that the entries were applied in.
+        """
+        ...
+
+    async def acknowledge(self, partition: Partition, position: Position) -> None:
+        """Everything up to here is in the ledger: it may go, but for a window that is kept (law 11)."""
+        ...
+
+    async def take_back(self, repairs: Sequence[Repair]) -> None:
+        """Undo what the ledger did not keep (law 12). Of another epoch than the partition's it does nothing."""
+        ...
+
+    async def decided(self, goal_id: str, *, unlocks: Sequence[TierUnlock], names: Mapping[str, str]) -> None:
+        """Take over what the ledger decided while it appended: all unlocks of a goal, and users' latest names."""
+        ...
+
+    async def shut(self, goal_id: str, *, token: str, seen: str | None) -> bool:
+        """Take no contributions for a goal from now on, in the name of `token`, who is about to restore it (law 13).
+
+        False, and nothing is done, where somebody else is restoring it, or where its epoch is not `seen` any more.
+        """
+        ...
+
+    async def restore(self, goal_id: str, restoration: Restoration, *, token: str) -> bool:
+        """Wipe what a goal has, fill it, and open it under the new epoch (law 13).
+
+        False where somebody else has taken over, or the memory was lost again, in the meantime.
+        """
+        ...
+
+    async def sum_of_users(self, partition: Partition) -> int | None:
+        """The sum of all contributors' amounts, counted again; None where it changed while it was counted."""
+        ...
+
+    async def flushed(self, goal_ids: Sequence[str]) -> None:
+        """Return when all that was applied to these goals is on the disk of their servers."""
+        ...
+
+    async def run(self) -> None:
+        """Listen to the other processes until cancelled; what this one tells and knows comes from here."""
         ...
