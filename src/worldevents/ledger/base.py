@@ -290,7 +290,7 @@ class OutboxLedger(Ledger, Protocol):
     async def recent(
         self, goal_id: str, since: datetime, *, after: int = 0, limit: int = 10_000
     ) -> tuple[list[Held], int]:
-        """A page of what a goal received since an instant, and what the next page is `after`; an empty one is the end."""
+        """A page of what a goal received since an instant, and what the next is `after`; an empty page is the end."""
         ...
 
     async def user_days(self, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:
