@@ -56,6 +56,42 @@ class Telemetry:
             registry=registry,
         )
 
+        self.outbox_waiting = Gauge(
+            "worldevents_outbox_waiting",
+            "Contributions in the store that wait for the ledger, at the syncer's last look.",
+            registry=registry,
+        )
+        self.outbox_lag = Gauge(
+            "worldevents_outbox_lag_seconds",
+            "For how long the oldest of them waits.",
+            registry=registry,
+        )
+        self.drained = Counter(
+            "worldevents_drained",
+            "Contributions that this process carried from the store to the ledger.",
+            registry=registry,
+        )
+        self.repairs = Counter(
+            "worldevents_repairs",
+            "Contributions that the store had counted twice, and took back.",
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            "worldevents_dead_letters",
+            "Entries of the outbox that the ledger could not keep.",
+            registry=registry,
+        )
+        self.differences = Counter(
+            "worldevents_differences",
+            "Comparisons that found the store and the ledger at different sums.",
+            registry=registry,
+        )
+        self.rebuilds = Counter(
+            "worldevents_rebuilds",
+            "Goals that were built in the store from the ledger.",
+            registry=registry,
+        )
+
     def exposition(self) -> tuple[bytes, str]:
         """Everything as Prometheus reads it, and the content type of that."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
