@@ -5,6 +5,8 @@ Every runtime has a registry of its own; nothing is registered in the process as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -16,81 +18,42 @@ class Telemetry:
     """The metrics of one runtime."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        self.answers = Counter(
-            "worldevents_answers",
+        self.registry = CollectorRegistry()
+        self.answers = self._counter(
+            "answers",
             "Contributions answered, by goal and by answer: counted, held, late, duplicate, or the code of a refusal.",
             ["goal", "answer"],
-            registry=registry,
         )
-        self.batch_size = Histogram(
-            "worldevents_batch_size",
-            "Contributions handed to the store in one call.",
-            buckets=_SIZES,
-            registry=registry,
+        self.batch_size = self._histogram("batch_size", "Contributions handed to the store in one call.", _SIZES)
+        self.batch_seconds = self._histogram(
+            "batch_seconds", "Time the store took to apply one batch, in seconds.", _SECONDS
         )
-        self.batch_seconds = Histogram(
-            "worldevents_batch_seconds",
-            "Time the store took to apply one batch, in seconds.",
-            buckets=_SECONDS,
-            registry=registry,
+        self.waiting = self._gauge("waiting", "Contributions that wait for the next call to the store.")
+        self.subscribers = self._gauge("subscribers", "Watchers of live updates.")
+        self.delivered = self._counter(
+            "delivered", "Live messages put before watchers: each message once for each of them."
         )
-        self.waiting = Gauge(
-            "worldevents_waiting",
-            "Contributions that wait for the next call to the store.",
-            registry=registry,
+        self.stalled = self._counter("stalled", "Watchers that were ended because they did not read.")
+        self.outbox_waiting = self._gauge(
+            "outbox_waiting", "Contributions in the store that wait for the ledger, at the syncer's last look."
         )
-        self.subscribers = Gauge(
-            "worldevents_subscribers",
-            "Watchers of live updates.",
-            registry=registry,
+        self.outbox_lag = self._gauge("outbox_lag_seconds", "For how long the oldest of them waits.")
+        self.drained = self._counter("drained", "Contributions that this process carried from the store to the ledger.")
+        self.repairs = self._counter("repairs", "Contributions that the store had counted twice, and took back.")
+        self.dead_letters = self._counter("dead_letters", "Entries of the outbox that the ledger could not keep.")
+        self.differences = self._counter(
+            "differences", "Comparisons that found the store and the ledger at different sums."
         )
-        self.delivered = Counter(
-            "worldevents_delivered",
-            "Live messages put before watchers: each message once for each of them.",
-            registry=registry,
-        )
-        self.stalled = Counter(
-            "worldevents_stalled",
-            "Watchers that were ended because they did not read.",
-            registry=registry,
-        )
+        self.rebuilds = self._counter("rebuilds", "Goals that were built in the store from the ledger.")
 
-        self.outbox_waiting = Gauge(
-            "worldevents_outbox_waiting",
-            "Contributions in the store that wait for the ledger, at the syncer's last look.",
-            registry=registry,
-        )
-        self.outbox_lag = Gauge(
-            "worldevents_outbox_lag_seconds",
-            "For how long the oldest of them waits.",
-            registry=registry,
-        )
-        self.drained = Counter(
-            "worldevents_drained",
-            "Contributions that this process carried from the store to the ledger.",
-            registry=registry,
-        )
-        self.repairs = Counter(
-            "worldevents_repairs",
-            "Contributions that the store had counted twice, and took back.",
-            registry=registry,
-        )
-        self.dead_letters = Counter(
-            "worldevents_dead_letters",
-            "Entries of the outbox that the ledger could not keep.",
-            registry=registry,
-        )
-        self.differences = Counter(
-            "worldevents_differences",
-            "Comparisons that found the store and the ledger at different sums.",
-            registry=registry,
-        )
-        self.rebuilds = Counter(
-            "worldevents_rebuilds",
-            "Goals that were built in the store from the ledger.",
-            registry=registry,
-        )
+    def _counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
+        return Counter(f"worldevents_{name}", what, labels, registry=self.registry)
+
+    def _gauge(self, name: str, what: str) -> Gauge:
+        return Gauge(f"worldevents_{name}", what, registry=self.registry)
+
+    def _histogram(self, name: str, what: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"worldevents_{name}", what, buckets=buckets, registry=self.registry)
 
     def exposition(self) -> tuple[bytes, str]:
         """Everything as Prometheus reads it, and the content type of that."""
