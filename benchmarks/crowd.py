@@ -39,7 +39,7 @@ async def crowded(new: Callable[[], Path], size: int) -> Path:
 
 def _fill(database: Path, size: int) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.executemany("INSERT INTO contribution VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)", _rows(size))
+        connection.executemany("INSERT INTO contribution VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, NULL, NULL)", _rows(size))
         connection.execute(_USERS)
         connection.execute(_TOTAL, (size, GOAL))
 

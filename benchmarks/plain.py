@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.event import GOAL
 
-_INSERT = "INSERT INTO contribution VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)"
+_INSERT = "INSERT INTO contribution VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, NULL)"
 _ADD_TO_USER = """
     INSERT INTO contributor VALUES (?, ?, ?, 0)
     ON CONFLICT (goal_id, user_id) DO UPDATE SET amount = amount + excluded.amount

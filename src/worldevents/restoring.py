@@ -53,7 +53,7 @@ class Restorer:
         if not await self._store.shut(goal_id, token=self._token, seen=seen):
             return False
         # From here on all that the outboxes hold is of an older epoch: it is kept, and there is nothing to repair.
-        epoch = await self._ledger.begin_epoch(goal_id, partitions)
+        epoch = await self._ledger.begin_epoch(goal_id, partitions, at=self._clock.now(), reason=reason)
         for partition in partitions:
             await self._rescue(partition, after=_place(watermarks[partition], found[partition]))
         restored = await self._store.restore(goal_id, await self._restoration(goal_id, epoch), token=self._token)
@@ -71,7 +71,8 @@ class Restorer:
             found = await self._store.backlog(partition, after=after, limit=self._batch_max)
             if watermark is None or not found.entries:
                 return
-            if await self._ledger.drain(watermark, found.run_id, found.entries) is not None:
+            now = self._clock.now()
+            if await self._ledger.drain(watermark, watermark.run_id, found.entries, at=now) is not None:
                 after = found.entries[-1].position.seq
 
     async def _restoration(self, goal_id: str, epoch: str) -> Restoration:

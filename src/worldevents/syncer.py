@@ -182,7 +182,7 @@ class Syncer:
             self._watermarks[partition] = watermark
             return Turn.DONE
         self._check_gap(partition, watermark, found)
-        drained = await self._ledger.drain(watermark, found.run_id, found.entries)
+        drained = await self._ledger.drain(watermark, found.run_id, found.entries, at=self._clock.now())
         if drained is not None:
             await self._follow(partition, drained, found)
         return Turn.MORE
@@ -227,7 +227,7 @@ class Syncer:
         repairs = await self._ledger.repairs(partition)
         if repairs:
             await self._store.take_back(repairs)
-            await self._ledger.repaired(repairs)
+            await self._ledger.repaired(repairs, at=self._clock.now())
             self._telemetry.repairs.inc(len(repairs))
             _log.warning("goal %s: %d contributions are taken back", partition.goal_id, len(repairs))
 

@@ -25,9 +25,9 @@ from worldevents.model import ContributionStatus, GoalContribution, Position, Ti
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-_STATUS: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
-COUNTED: Final = _STATUS.index(ContributionStatus.COUNTED)
-HELD: Final = _STATUS.index(ContributionStatus.HELD)
+STATUSES: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
+COUNTED: Final = STATUSES.index(ContributionStatus.COUNTED)
+HELD: Final = STATUSES.index(ContributionStatus.HELD)
 
 
 _Kept = tuple[GoalContribution, Entry, Row]
@@ -88,6 +88,8 @@ class Writing:
         self._cursor: Any = cursor_of(connection)
         self._statements = statements
         self._identity = identity
+        self._places: dict[int, Position] = {}
+        """Where rows that came by an outbox stood in it, by their own position."""
         self._lock()
 
     def _lock(self) -> None:
@@ -99,11 +101,13 @@ class Writing:
         if self._identity.owner not in (None, owner):
             raise DatabaseOwned("another process has taken this database over")
 
-    def append(self, batch: Sequence[GoalContribution], decide: Decide) -> Appended:
-        """See `Ledger.append`."""
+    def append(
+        self, batch: Sequence[GoalContribution], decide: Decide, places: Sequence[Position] | None = None
+    ) -> Appended:
+        """See `Ledger.append`; with `places`, each has come by an outbox where it stood there."""
         ids = digests(self._identity.digest_key, batch)
         stored = {
-            bytes(one): Row(position, amount, _STATUS[status])
+            bytes(one): Row(position, amount, STATUSES[status])
             for one, position, amount, status in self._statements.look_up(self._cursor, ids)
         }
         entries = decide([stored.get(one) for one in ids])
@@ -116,14 +120,21 @@ class Writing:
             return Appended([stored.get(one) for one in ids], {}, ())
         items = [batch[index] for index in kept.values()]
         decided = [entry for index in kept.values() if (entry := entries[index]) is not None]
-        new = self._insert(kept, items, decided)
+        stood = None if places is None else [places[index] for index in kept.values()]
+        new = self._insert(kept, items, decided, stood)
         stored.update(zip(kept, new, strict=True))
         rows = [stored.get(one) for one in ids]
         self._name_users({item.user_id: item.display_name for item in items if item.display_name is not None})
         totals, unlocks = self._move_goals(list(zip(items, decided, new, strict=True)))
         return Appended(rows, totals, unlocks)
 
-    def _insert(self, ids: Iterable[bytes], items: Sequence[GoalContribution], entries: Sequence[Entry]) -> list[Row]:
+    def _insert(
+        self,
+        ids: Iterable[bytes],
+        items: Sequence[GoalContribution],
+        entries: Sequence[Entry],
+        places: Sequence[Position] | None,
+    ) -> list[Row]:
         """Write a row for each; column by column, since here is where a large batch spends its time."""
         ((last,),) = self._statements.last_position.rows(self._cursor, {})
         positions = range((last or 0) + 1, (last or 0) + 1 + len(items))
@@ -131,10 +142,16 @@ class Writing:
         statuses, occurred, received = zip(*entries, strict=True)
         # Most of a batch has one and the same instant.
         instants = {one: microseconds(one) for one in {*occurred, *received}}
-        numbers = map(_STATUS.index, statuses)
+        numbers = map(STATUSES.index, statuses)
         times = map(instants.__getitem__, occurred), map(instants.__getitem__, received)
-        rows = list(zip(positions, ids, goals, users, contributions, amounts, numbers, *times, strict=True))
-        self._statements.insert_contributions.insert(self._cursor, rows)
+        columns = positions, ids, goals, users, contributions, amounts, numbers, *times
+        if places is None:
+            none = (None,) * len(items)
+            self._statements.insert_contributions.insert(self._cursor, list(zip(*columns, none, none, strict=True)))
+        else:
+            self._places.update(zip(positions, places, strict=True))
+            rows = list(zip(*columns, *zip(*places, strict=True), strict=True))
+            self._statements.copy_contributions(self._cursor, rows)
         return list(map(Row, positions, amounts, statuses))
 
     def _name_users(self, names: Mapping[str, str]) -> None:
@@ -171,9 +188,13 @@ class Writing:
                     goal_id=item.goal_id,
                     threshold=threshold,
                     unlocked_at=entry.received_at,
-                    position=Position(self._identity.epoch, row.position),
+                    position=self.written(row) or Position(self._identity.epoch, row.position),
                 )
         raise AssertionError("a tier was reached by none of the rows that reached it")
+
+    def written(self, row: Row) -> Position | None:
+        """Where a row stood in an outbox if it was written here; None for one that was there before."""
+        return self._places.get(row.position)
 
     def move_goal(self, goal_id: str, *, changes: int) -> GoalTotals:
         """Raise a goal's version, and say what the goal stands at now."""
@@ -205,8 +226,13 @@ class Writing:
                     "threshold": f"{one.threshold:f}",
                     "unlocked_at": microseconds(one.unlocked_at),
                     "position": None if one.position is None else one.position.seq,
+                    "epoch": self._epoch_of(one),
                 }
                 for one in unlocks
             ),
         )
         return self.move_goal(unlocks[0].goal_id, changes=len(unlocks))
+
+    def _epoch_of(self, unlock: TierUnlock) -> str | None:
+        own = unlock.position is None or unlock.position.epoch == self._identity.epoch
+        return None if own or unlock.position is None else unlock.position.epoch

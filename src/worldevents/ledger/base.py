@@ -262,7 +262,7 @@ class OutboxLedger(Ledger, Protocol):
         ...
 
     async def drain(
-        self, watermark: Watermark, run_id: str, entries: Sequence[OutboxEntry | Unreadable]
+        self, watermark: Watermark, run_id: str, entries: Sequence[OutboxEntry | Unreadable], *, at: datetime
     ) -> Drained | None:
         """Keep entries that follow a watermark, in their order, and move it behind the last one (laws 1 to 5, 9 to 11).
 
@@ -275,15 +275,18 @@ class OutboxLedger(Ledger, Protocol):
         """Move a watermark to the start for another run of the store's server; None where it has moved already."""
         ...
 
-    async def begin_epoch(self, goal_id: str, partitions: Sequence[Partition]) -> str:
-        """A new epoch for a goal (law 12): its watermarks stand at 0, what was to be repaired in older ones is void."""
+    async def begin_epoch(self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str) -> str:
+        """A new epoch for a goal (law 12): its watermarks stand at 0, what was to be repaired in older ones is void.
+
+        When it began and why is kept.
+        """
         ...
 
     async def repairs(self, partition: Partition) -> list[Repair]:
         """What the store still has to take back, by position (law 10)."""
         ...
 
-    async def repaired(self, repairs: Sequence[Repair]) -> None:
+    async def repaired(self, repairs: Sequence[Repair], *, at: datetime) -> None:
         """These are done: the store has taken them back."""
         ...
 

@@ -69,6 +69,12 @@ class Database:
     def dialect(self) -> Dialect:
         return self._engine.dialect
 
+    def is_poison(self, error: Exception) -> bool:
+        """Whether a statement failed for what it was given, and not for the state that the database is in."""
+        driver = self._engine.dialect.loaded_dbapi
+        own = getattr(error, "orig", None) or error
+        return isinstance(own, driver.DataError | driver.IntegrityError | UnicodeError | OverflowError)
+
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query that changes nothing; LedgerUnavailable where the database cannot be used."""
 

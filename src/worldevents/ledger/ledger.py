@@ -7,17 +7,38 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from worldevents.ledger import keys, publish, reads
+from worldevents.ledger import keys, outbox, publish, reads
 from worldevents.ledger.append import Writing
-from worldevents.ledger.base import Appended, Decide, GoalAudit, GoalTotals, UserTotals
+from worldevents.ledger.base import (
+    Appended,
+    DeadLetter,
+    Decide,
+    Drained,
+    GoalAudit,
+    GoalTotals,
+    Held,
+    Standing,
+    UserTotals,
+    Watermark,
+)
 from worldevents.ledger.database import Database
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements
-from worldevents.model import AccessKey, EventVersion, GoalContribution, SeasonalEvent, TierUnlock
+from worldevents.model import (
+    AccessKey,
+    EventVersion,
+    GoalContribution,
+    OutboxEntry,
+    Partition,
+    Repair,
+    SeasonalEvent,
+    TierUnlock,
+    Unreadable,
+)
 
 
 class SqlLedger:
-    """A `Ledger` in an open database whose schema is the newest one."""
+    """An `OutboxLedger` in an open database whose schema is the newest one."""
 
     def __init__(self, database: Database, identity: Identity) -> None:
         self._database = database
@@ -85,3 +106,47 @@ class SqlLedger:
 
     async def revoke_key(self, key_id: str, at: datetime) -> AccessKey:
         return await self._database.write(keys.revoke_key, key_id, at)
+
+    # Behind a store with an outbox.
+
+    async def look_up(self, items: Sequence[GoalContribution]) -> list[Held | None]:
+        return await self._database.read(outbox.look_up, self._identity, items)
+
+    async def watermark(self, partition: Partition) -> Watermark | None:
+        return await self._database.read(outbox.watermark, partition)
+
+    async def standing(self, goal_id: str) -> Standing:
+        return await self._database.read(outbox.standing, goal_id)
+
+    async def drain(
+        self, watermark: Watermark, run_id: str, entries: Sequence[OutboxEntry | Unreadable], *, at: datetime
+    ) -> Drained | None:
+        def query(connection: Connection) -> Drained | None:
+            writing = Writing(connection, self._statements, self._identity)
+            is_poison = self._database.is_poison
+            return outbox.drain(connection, writing, watermark, run_id, entries, at=at, is_poison=is_poison)
+
+        return await self._database.write(query)
+
+    async def rewind(self, watermark: Watermark, run_id: str) -> Watermark | None:
+        return await self._database.write(outbox.rewind, watermark, run_id)
+
+    async def begin_epoch(self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str) -> str:
+        return await self._database.write(outbox.begin_epoch, goal_id, partitions, at=at, reason=reason)
+
+    async def repairs(self, partition: Partition) -> list[Repair]:
+        return await self._database.read(outbox.repairs, partition)
+
+    async def repaired(self, repairs: Sequence[Repair], *, at: datetime) -> None:
+        await self._database.write(outbox.repaired, repairs, at=at)
+
+    async def recent(
+        self, goal_id: str, since: datetime, *, after: int = 0, limit: int = 10_000
+    ) -> tuple[list[Held], int]:
+        return await self._database.read(outbox.recent, self._identity, goal_id, since, after=after, limit=limit)
+
+    async def user_days(self, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:
+        return await self._database.read(outbox.user_days, goal_id, users)
+
+    async def dead_letters(self, *, limit: int = 1_000) -> list[DeadLetter]:
+        return await self._database.read(outbox.dead_letters, limit=limit)

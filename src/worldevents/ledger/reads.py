@@ -30,7 +30,7 @@ def unlocks(connection: Connection, epoch: str) -> list[TierUnlock]:
             goal_id=row.goal_id,
             threshold=Decimal(row.threshold),
             unlocked_at=instant(row.unlocked_at),
-            position=None if row.position is None else Position(epoch, row.position),
+            position=None if row.position is None else Position(row.epoch or epoch, row.position),
         )
         for row in connection.execute(select(tier_unlock))
     ]

@@ -71,7 +71,8 @@ tier = Table(
     Column("threshold_value", BigInteger, nullable=False),
 )
 
-# A fact, never taken back. `position` is the contribution that reached the tier; null where an edit did.
+# A fact, never taken back. `position` is the contribution that reached the tier; null where an edit did. With an
+# `epoch` it is that one's place in a store's outbox.
 tier_unlock = Table(
     "tier_unlock",
     metadata,
@@ -79,9 +80,11 @@ tier_unlock = Table(
     Column("threshold", Text, primary_key=True),
     Column("unlocked_at", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=True),
+    Column("epoch", Text, nullable=True),
 )
 
 # One row per contribution, for ever. `digest` is the keyed digest of (goal, user, id) and alone makes it unique.
+# `epoch` and `place` say where it stood in a store's outbox; null where it was appended without one.
 contribution = Table(
     "contribution",
     metadata,
@@ -94,6 +97,8 @@ contribution = Table(
     Column("status", SmallInteger, nullable=False),
     Column("occurred_at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=True),
+    Column("place", BigInteger, nullable=True),
     Index(None, "goal_id", "user_id"),
 )
 
@@ -138,4 +143,54 @@ access_key = Table(
     Column("hint", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger, nullable=True),
+)
+
+# How far the outbox of a partition is in the ledger: valid for one epoch, and one process of the store's server.
+watermark = Table(
+    "watermark",
+    metadata,
+    Column("goal_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+# Every epoch that a goal's store has had: when, and why the one before it ended.
+goal_epoch = Table(
+    "goal_epoch",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("goal_id", Text, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("began_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# What the store counted and the ledger did not, to be taken back; a fact once `done_at` is there.
+repair = Table(
+    "repair",
+    metadata,
+    Column("goal_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Text, primary_key=True),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+    Column("done_at", BigInteger, nullable=True),
+)
+
+# An entry of an outbox that the database does not take.
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("goal_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Text, primary_key=True),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("payload", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )

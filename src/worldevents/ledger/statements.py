@@ -17,10 +17,13 @@ from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.schema import Table
 
+from worldevents.ledger import bulk
 from worldevents.ledger.schema import contribution, contributor, goal, identity, player, tier, tier_unlock
 
 LOOKUP_MAX: Final = 1_024
 """Ids asked for in one statement; a power of two, as every size of that statement is."""
+COPY_LEAST: Final = 32
+"""Rows from which PostgreSQL's COPY is quicker than an INSERT."""
 ROWS_MAX: Final = 512
 """Rows written by one statement; a power of two, as every size of that statement is."""
 
@@ -95,6 +98,13 @@ class Statements:
         self.move_goal = self._prepare(_MOVE_GOAL)
         self.reached_tiers = self._prepare(_REACHED_TIERS)
         self.insert_unlocks = self._prepare(insert(tier_unlock))
+
+    def copy_contributions(self, cursor: Any, rows: Sequence[Sequence[object]]) -> None:
+        """Write many rows the quickest way that the database has."""
+        if self._dialect.name == "postgresql" and len(rows) >= COPY_LEAST:
+            bulk.copy(cursor, contribution, rows)
+        else:
+            self.insert_contributions.insert(cursor, rows)
 
     def look_up(self, cursor: Any, digests: Sequence[bytes]) -> Iterable[Any]:
         """(digest, position, amount, status) of those that the ledger holds."""
