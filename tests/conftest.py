@@ -12,7 +12,8 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
-from tests.backends import BACKENDS, POSTGRES, Backend
+from tests.backends import BACKENDS, POSTGRES, SQLITE, Backend
+from tests.redis_server import RedisServer, why_no_redis
 from tests.servers import PostgresServer
 
 # No test is timed; on CI hypothesis loads a profile of its own that says the same, and repeats itself exactly.
@@ -27,7 +28,7 @@ pytest.register_assert_rewrite("worldevents.testing")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks for a real server and what runs a whole month, so that `make check` can leave them out."""
     for item in items:
-        if "postgres" in getattr(item, "fixturenames", ()):
+        if {"postgres", "redis_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("real")
         if item.path.parent.name in ("acceptance", "chaos"):
             item.add_marker("slow")
@@ -48,6 +49,23 @@ def postgres() -> Iterator[PostgresServer]:
         missing(reason)
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Start one Redis for the whole run; every test has key names of its own."""
+    reason = why_no_redis()
+    if reason is not None:
+        missing(reason)
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_url() -> Iterator[str]:
+    """Give the address of a fresh, empty ledger in a file."""
+    with SQLITE.fresh(None) as url:
+        yield url
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class CountingLaws:
             duplicate=False,
             current_value=15,
             user_contribution=10,
-            position=Position(await opened.ledger.epoch(), cast("Receipt", answer).position.seq),
+            position=Position((await opened.store.state("volume")).epoch, cast("Receipt", answer).position.seq),
         )
 
     async def test_law_1_a_repeat_changes_nothing(self, opened: OpenStore) -> None:

@@ -89,7 +89,7 @@ end
 
 local function hours(base, instant, window)
   local first = math.floor((instant - window) / HOUR)
-  return redis.call('ZRANGE', base .. ':hours', text(first), '+inf', 'BYSCORE', 'REV'), first
+  return redis.call('ZRANGE', base .. ':hours', '+inf', text(first), 'BYSCORE', 'REV')
 end
 
 local function known(base, among, digest)
@@ -406,7 +406,12 @@ local function configure(keys, args)
   if tonumber(args[1]) < tonumber(redis.call('HGET', base .. ':goal', 'version') or '0') then
     return 0
   end
+  local had_days = limit(as_table(redis.call('HGETALL', base .. ':goal')), 'day')
   redis.call('HSET', base .. ':goal', 'version', args[1], unpack(args, 2))
+  if limit(as_table(redis.call('HGETALL', base .. ':goal')), 'day') and not had_days and number(base, 'last') > 0 then
+    -- What counted on each day is in the ledger alone: nothing more is taken until it was brought here.
+    redis.call('HSET', base .. ':state', 'open', '0')
+  end
   if is_open(base) then
     tell(base, 1)
   end

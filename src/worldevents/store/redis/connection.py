@@ -1,0 +1,187 @@
+"""The way to Redis: clients that never repeat a call by themselves, the function library, and what must be set there.
+
+Nothing of the driver leaves this room: what cannot be reached or will not write is StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import RedisError, ResponseError
+
+from worldevents.errors import ConfigurationInvalid, StoreUnavailable
+
+SOCKET_S: Final = 5.0
+"""How long an answer of Redis may take."""
+CONNECTIONS_MAX: Final = 32
+TRIES: Final = 3
+"""How often a call is made before its caller is told to repeat it; each is keyed, so that a repeat counts nothing."""
+TRY_AGAIN_S: Final = 0.05
+WAITAOF_SINCE: Final = (7, 2)
+LIBRARY: Final = files("worldevents.store.redis").joinpath("functions.lua").read_text()
+VERSION: Final = int(LIBRARY.partition("local VERSION = '")[2].partition("'")[0])
+
+_SAFE: Final = "noeviction"
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """One Redis, or one cluster of them."""
+
+    def __init__(self, client: Redis | RedisCluster, listener: Redis | RedisCluster) -> None:
+        self._client: Any = client
+        self.listener: Any = listener
+        """For subscriptions: it waits as long as it takes."""
+        self.is_cluster = isinstance(client, RedisCluster)
+        self.flushes_always = False
+        """Whether an answer comes after the disk has it."""
+        self.can_wait = False
+        """Whether the server can be asked to wait for its disk (WAITAOF)."""
+
+    @property
+    def client(self) -> Any:
+        """For commands of which a repeat does no harm."""
+        return self._client
+
+    async def call(self, function: str, key: str, *arguments: str | bytes) -> Any:
+        """Call a function of the library; made again where no answer came, for it knows what it has done already."""
+        for left in reversed(range(TRIES)):
+            try:
+                with failing():
+                    return await self._client.fcall(f"worldevents_{function}", 1, key, *arguments)
+            except _Missing:
+                await self.load()
+            except StoreUnavailable:
+                if not left:
+                    raise
+                await asyncio.sleep(TRY_AGAIN_S)
+        raise StoreUnavailable
+
+    async def load(self) -> None:
+        """See to it that every master has the library, in this version or a newer one."""
+        for node in await self._masters():
+            with suppress(_Missing), failing():
+                if int(await node.fcall("worldevents_version", 0)) >= VERSION:
+                    continue
+            with failing():
+                await node.function_load(LIBRARY, replace=True)
+
+    async def _masters(self) -> list[Any]:
+        if not self.is_cluster:
+            return [self._client]
+        with failing():
+            await self._client.initialize()
+        return [_Node(self._client, node) for node in self._client.get_primaries()]
+
+    async def check(self) -> None:
+        """Refuse a server that may throw memory away. Raises ConfigurationInvalid, StoreUnavailable."""
+        always, waits = [], []
+        for node in await self._masters():
+            with failing():
+                memory, persistence = await node.info("memory"), await node.info("persistence")
+                version = (await node.info("server")).get("redis_version", "0.0")
+            policy = memory.get("maxmemory_policy", _SAFE)
+            if policy != _SAFE:
+                raise ConfigurationInvalid(f"Redis would evict keys ({policy}): set {_SAFE}", field="redis_url")
+            with_file = bool(persistence.get("aof_enabled"))
+            if not with_file:
+                _log.warning("Redis has no append-only file: what it has not handed on is lost when it restarts")
+            setting = {}
+            with suppress(StoreUnavailable), failing():
+                setting = await node.config_get("appendfsync")
+            always.append(with_file and setting.get("appendfsync") == "always")
+            waits.append(with_file and tuple(map(int, version.split(".")[:2])) >= WAITAOF_SINCE)
+        self.flushes_always, self.can_wait = all(always), all(waits)
+
+    async def close(self) -> None:
+        for one in (self._client, self.listener):
+            with suppress(RedisError, OSError):
+                await one.aclose()
+
+
+class _Node:
+    """One master of a cluster, by the commands that are asked of each."""
+
+    def __init__(self, cluster: RedisCluster, node: Any) -> None:
+        self._cluster: Any = cluster
+        self._node = node
+
+    async def execute_command(self, *words: Any) -> Any:
+        return await self._cluster.execute_command(*words, target_nodes=self._node)
+
+    async def fcall(self, name: str, keys: int) -> Any:
+        return await self.execute_command("FCALL", name, keys)
+
+    async def function_load(self, code: str, *, replace: bool) -> Any:
+        return await self.execute_command("FUNCTION", "LOAD", *(["REPLACE"] if replace else []), code)
+
+    async def info(self, section: str) -> Any:
+        return await self._cluster.info(section, target_nodes=self._node)
+
+    async def config_get(self, name: str) -> Any:
+        return await self._cluster.config_get(name, target_nodes=self._node)
+
+
+class _Missing(Exception):
+    """The server does not have the library."""
+
+
+@contextmanager
+def failing() -> Iterator[None]:
+    """The driver's errors as ours."""
+    try:
+        yield
+    except ResponseError as error:
+        told = str(error)
+        if "Function not found" in told:
+            raise _Missing from error
+        if told.startswith(("WRONGTYPE", "ERR")) and "OOM" not in told:
+            raise
+        raise StoreUnavailable(f"Redis refused ({told.partition(' ')[0]})") from error
+    except (RedisError, OSError, TimeoutError) as error:
+        raise StoreUnavailable(f"Redis cannot be reached ({type(error).__name__})") from error
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Connection]:
+    """A checked connection, closed when the context ends. Raises ConfigurationInvalid, StoreUnavailable."""
+    connection = Connection(_client(url, SOCKET_S), _client(url, None))
+    try:
+        await connection.check()
+        await connection.load()
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _client(url: str, timeout: float | None) -> Redis | RedisCluster:
+    scheme = urlsplit(url).scheme
+    if scheme not in ("redis", "rediss", "redis+cluster", "rediss+cluster"):
+        raise _no_address()
+    retry: Any = Retry(NoBackoff(), 0)
+    options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": SOCKET_S, "protocol": 2}
+    try:
+        if scheme.endswith("+cluster"):
+            plain = url.replace("+cluster", "", 1)
+            return RedisCluster.from_url(plain, retry=retry, **options)
+        pool = BlockingConnectionPool.from_url(
+            url, retry=retry, max_connections=CONNECTIONS_MAX, timeout=SOCKET_S, **options
+        )
+        return Redis.from_pool(pool)
+    except (ValueError, NoConnection):
+        raise _no_address() from None
+
+
+def _no_address() -> ConfigurationInvalid:
+    return ConfigurationInvalid("a Redis address is redis://, rediss:// or redis+cluster://", field="redis_url")

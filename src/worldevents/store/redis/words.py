@@ -1,0 +1,163 @@
+"""Between the model and what functions.lua takes and gives: strings both ways. Nothing is decided here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from worldevents.errors import (
+    ContributionConflict,
+    GoalNotOpen,
+    LimitExceeded,
+    OccurredAtFuture,
+    WorldEventsError,
+)
+from worldevents.model import (
+    CommunityGoal,
+    ContributionStatus,
+    GoalContribution,
+    GoalState,
+    OutboxEntry,
+    Partition,
+    Position,
+    TierUnlock,
+    Unreadable,
+)
+from worldevents.store.keys import digest
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_REFUSALS: Final[Mapping[str, WorldEventsError]] = {
+    "occurred_at_future": OccurredAtFuture(field="occurredAt"),
+    "contribution_conflict": ContributionConflict(field="contributionId"),
+}
+
+
+def microseconds(instant: datetime) -> str:
+    """An instant as the functions take it."""
+    return str((instant - EPOCH) // _MICROSECOND)
+
+
+def instant(told: bytes) -> datetime:
+    """What `microseconds` wrote."""
+    return EPOCH + int(told) * _MICROSECOND
+
+
+def day(value: date) -> str:
+    """A UTC day as a number."""
+    return str((value - EPOCH.date()).days)
+
+
+def configuration(goal: CommunityGoal, version: int) -> list[str]:
+    """What a goal's contributions are judged by."""
+    limits = goal.metric.limits
+    closes = int(microseconds(goal.ends_at)) + goal.grace // _MICROSECOND
+    told = {
+        "starts": microseconds(goal.starts_at),
+        "ends": microseconds(goal.ends_at),
+        "closes": str(closes),
+        "cancelled": "" if goal.cancelled_at is None else microseconds(goal.cancelled_at),
+        "one": "" if limits.per_contribution is None else str(limits.per_contribution),
+        "day": "" if limits.per_user_day is None else str(limits.per_user_day),
+        "user": "" if limits.per_user is None else str(limits.per_user),
+        "over": limits.over.value,
+    }
+    return [str(version), *(word for pair in told.items() for word in pair)]
+
+
+def known(amount: int, status: ContributionStatus, position: Position) -> str:
+    """A contribution that is held, as the memory of ids has it."""
+    return f"{amount}|{status.value}|{position.epoch}|{position.seq}"
+
+
+def item(contribution: GoalContribution, held: str) -> list[str | bytes]:
+    """One contribution; `held` is what the ledger has under its id, or nothing."""
+    name = contribution.display_name
+    return [
+        contribution.user_id,
+        contribution.contribution_id,
+        digest(contribution.user_id, contribution.contribution_id),
+        str(contribution.amount),
+        "" if contribution.occurred_at is None else microseconds(contribution.occurred_at),
+        "0" if name is None else "1",
+        name or "",
+        held,
+    ]
+
+
+def refusal(told: str) -> WorldEventsError:
+    """What a function answers to an item that it does not take."""
+    code, _, why = told.removeprefix("!").partition("|")
+    if code == "limit_exceeded":
+        return LimitExceeded(why, field="amount")
+    return _REFUSALS.get(code) or GoalNotOpen()
+
+
+def entries(partition: Partition, epoch: str, found: Iterable[Any]) -> list[OutboxEntry | Unreadable]:
+    """Entries of an outbox."""
+    told = []
+    for name, fields in found:
+        position = Position(epoch, int(name.partition(b"-")[0]))
+        told.append(_entry(partition, position, dict(zip(fields[::2], fields[1::2], strict=False))))
+    return told
+
+
+def _entry(partition: Partition, position: Position, told: dict[bytes, bytes]) -> OutboxEntry | Unreadable:
+    try:
+        contribution = GoalContribution(
+            partition.goal_id,
+            told[b"u"].decode(),
+            told[b"c"].decode(),
+            int(told[b"a"]),
+            instant(told[b"o"]),
+            told[b"n"].decode() if b"n" in told else None,
+        )
+        status = ContributionStatus(told[b"s"].decode())
+        return OutboxEntry(position, contribution, status, instant(told[b"o"]), instant(told[b"r"]))
+    except (KeyError, ValueError, OverflowError):
+        return Unreadable(position, repr(told))
+
+
+def unlocks(goal_id: str, told: bytes | str) -> tuple[TierUnlock, ...]:
+    """Unlocks as a partition keeps them."""
+    return tuple(
+        TierUnlock(
+            goal_id=goal_id,
+            threshold=Decimal(threshold),
+            unlocked_at=EPOCH + at * _MICROSECOND,
+            position=None if position is None else Position(*position),
+        )
+        for threshold, at, position in (json.loads(told) if told else ())
+    )
+
+
+def unlocks_told(found: Sequence[TierUnlock]) -> str:
+    """What `unlocks` reads."""
+    return json.dumps(
+        [
+            [f"{one.threshold:f}", int(microseconds(one.unlocked_at)), one.position and list(one.position)]
+            for one in found
+        ]
+    )
+
+
+def state(goal: CommunityGoal, told: Sequence[Sequence[Any]]) -> GoalState:
+    """One goal from the states of all its partitions."""
+    epochs = [_text(one[0]) for one in told]
+    return GoalState(
+        goal=goal,
+        total=sum(int(one[3]) for one in told),
+        pending=sum(int(one[4]) for one in told),
+        participants=sum(int(one[5]) for one in told),
+        unlocks=unlocks(goal.id, told[0][6]),
+        epoch=epochs[0],
+        seq=sum(int(one[2]) for one in told),
+    )
+
+
+def _text(told: bytes | str) -> str:
+    return told.decode() if isinstance(told, bytes) else told
