@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from worldevents import rules
 from worldevents.errors import StoreLost, UnknownGoal
 from worldevents.model import CommunityGoal, Contributor, GoalProgress, GoalState, Leaderboard, Partition
 from worldevents.store.keys import Keys, number_of
@@ -20,10 +21,14 @@ class Reading:
     _connection: Connection
     _keys: Keys
     _partitions: int
+    _goals: dict[str, CommunityGoal]
 
     def goal(self, goal_id: str) -> CommunityGoal:
         """A published goal, as this process knows it."""
-        raise UnknownGoal(field="goalId")
+        try:
+            return self._goals[goal_id]
+        except KeyError:
+            raise unknown(goal_id) from None
 
     def partitions(self, goal_id: str) -> Sequence[Partition]:
         """The shares that a goal is cut into."""
@@ -121,3 +126,8 @@ class Reading:
         with failing():
             names = await self._connection.client.hmget(self._keys.names, list(users))
         return {user: name.decode() for user, name in zip(users, names, strict=True) if name is not None}
+
+
+def unknown(goal_id: str) -> UnknownGoal:
+    """Anything may stand where an id should; only what could be one is said back."""
+    return UnknownGoal(f"no goal {goal_id}" if rules.is_slug(goal_id) else None, field="goalId")

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from worldevents import rules
 from worldevents.clock import Clock, MonotonicClock
 from worldevents.errors import (
     GoalNotOpen,
@@ -41,7 +40,7 @@ from worldevents.store.keys import Keys, number_of
 from worldevents.store.redis import words
 from worldevents.store.redis.connection import Connection, connected, failing
 from worldevents.store.redis.listening import Listener
-from worldevents.store.redis.reading import Reading
+from worldevents.store.redis.reading import Reading, unknown
 from worldevents.store.redis.restoring import Refilling
 
 ITEMS_MAX: Final = 100
@@ -138,12 +137,6 @@ class RedisStore(Reading):
     def events(self) -> Mapping[str, EventVersion]:
         return self._events
 
-    def goal(self, goal_id: str) -> CommunityGoal:
-        try:
-            return self._goals[goal_id]
-        except KeyError:
-            raise UnknownGoal(f"no goal {goal_id}" if rules.is_slug(goal_id) else None, field="goalId") from None
-
     async def announce(self, event_id: str) -> None:
         await self._refresh(again=event_id)
         unlocks = await self._ledger.unlocks()
@@ -170,12 +163,6 @@ class RedisStore(Reading):
     async def _configure(self, partition: Partition, goal: CommunityGoal, version: int) -> None:
         await self._call("configure", partition, *words.configuration(goal, version))
 
-    def partitions(self, goal_id: str) -> Sequence[Partition]:
-        return [Partition(goal_id, number) for number in range(self._partitions)]
-
-    async def _call(self, function: str, partition: Partition, *arguments: str | bytes) -> Any:
-        return await self._connection.call(function, self._keys.partition(partition), *arguments)
-
     def _now(self) -> str:
         return "" if self._clock is None else words.microseconds(self._clock.now())
 
@@ -188,7 +175,7 @@ class RedisStore(Reading):
         shares: dict[Partition, list[int]] = {}
         for index, item in enumerate(batch):
             if item.goal_id not in self._goals:
-                answers[index] = _refusal_of(self.goal, item.goal_id)
+                answers[index] = unknown(item.goal_id)
             elif answers[index] is None:
                 number = number_of(item.user_id, self._partitions)
                 shares.setdefault(Partition(item.goal_id, number), []).append(index)
@@ -399,14 +386,6 @@ class RedisStore(Reading):
         before = {one.threshold for one in known.unlocks} if known else set()
         unlocked = tuple(one for one in state.unlocks if one.threshold not in before)
         self._feed.tell(GoalUpdate(state=state, unlocked=unlocked if known else ()))
-
-
-def _refusal_of(goal: Any, goal_id: str) -> WorldEventsError:
-    try:
-        goal(goal_id)
-    except UnknownGoal as error:
-        return error
-    raise AssertionError("a goal is known and unknown")
 
 
 def _is_newer(state: GoalState, known: GoalState) -> bool:
