@@ -45,20 +45,9 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, on the same port and folder as before, and wait until it answers."""
-        words = [
-            "redis-server",
-            "--port",
-            str(self.port),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--dir",
-            str(self._folder),
-        ]
-        self._process = subprocess.Popen(
-            ["redis-server", *place, "--save", "", *self._options], stdout=subprocess.DEVNULL
-        )
+        program = shutil.which("redis-server") or "redis-server"
+        place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        self._process = subprocess.Popen([program, *place, "--save", "", *self._options], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + _START_S
         with redis.Redis(port=self.port) as client:
             while time.monotonic() < deadline:

@@ -120,12 +120,15 @@ def _append(connection: Connection, writing: Writing, entries: Sequence[OutboxEn
     rows = [row for row in appended.rows if row is not None]
     stood = {row.position: writing.written(row) for row in rows}
     stood |= _places(connection, [position for position, place in stood.items() if place is None])
-    twice = [one for one, row in zip(entries, rows, strict=True) if stood[row.position] != one.position]
-    names = {one.contribution.user_id: one.contribution.display_name for one in entries if one not in twice}
-    done.kept += sum(writing.written(row) == one.position for one, row in zip(entries, rows, strict=True))
-    done.repairs += twice
+    for one, row in zip(entries, rows, strict=True):
+        told = one.contribution
+        if stood[row.position] != one.position:
+            done.repairs.append(one)
+        elif writing.written(row) is not None:
+            done.kept += 1
+            if told.display_name is not None:
+                done.names[told.user_id] = told.display_name
     done.unlocks += appended.unlocks
-    done.names |= {user: name for user, name in names.items() if name is not None}
 
 
 def _places(connection: Connection, positions: Sequence[int]) -> Mapping[int, Position | None]:
@@ -294,7 +297,7 @@ def recent(
     return [_as_held(row, who) for row in rows], rows[-1].position if rows else after
 
 
-def _held() -> Select[Any]:
+def _held() -> Select[*tuple[Any, ...]]:
     columns = contribution.c
     return select(
         columns.digest,

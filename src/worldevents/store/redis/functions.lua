@@ -400,14 +400,15 @@ local function decide(keys, args)
   return 1
 end
 
--- configure  ARGV: version, then field, value, ... -> 1, or 0 where a newer version is there
+-- configure  ARGV: version, 1 to tell it though it is known, then field, value, ... -> 1, or 0 where it is known
 local function configure(keys, args)
   local base = keys[1]
-  if tonumber(args[1]) < tonumber(redis.call('HGET', base .. ':goal', 'version') or '0') then
+  local version = tonumber(redis.call('HGET', base .. ':goal', 'version') or '0')
+  if tonumber(args[1]) < version or (tonumber(args[1]) == version and args[2] ~= '1') then
     return 0
   end
   local had_days = limit(as_table(redis.call('HGETALL', base .. ':goal')), 'day')
-  redis.call('HSET', base .. ':goal', 'version', args[1], unpack(args, 2))
+  redis.call('HSET', base .. ':goal', 'version', args[1], unpack(args, 3))
   if limit(as_table(redis.call('HGETALL', base .. ':goal')), 'day') and not had_days and number(base, 'last') > 0 then
     -- What counted on each day is in the ledger alone: nothing more is taken until it was brought here.
     redis.call('HSET', base .. ':state', 'open', '0')

@@ -154,14 +154,16 @@ class RedisStore(Reading):
                 continue
             for goal in version.event.goals:
                 for partition in self.partitions(goal.id):
-                    await self._configure(partition, goal, version.version)
+                    await self._configure(partition, goal, version, again=version.event.id == again)
             for goal in known.event.goals if known else ():
                 self._goals.pop(goal.id, None)
             self._goals |= {goal.id: goal for goal in version.event.goals}
             self._events[version.event.id] = version
 
-    async def _configure(self, partition: Partition, goal: CommunityGoal, version: int) -> None:
-        await self._call("configure", partition, *words.configuration(goal, version))
+    async def _configure(
+        self, partition: Partition, goal: CommunityGoal, version: EventVersion, *, again: bool = False
+    ) -> None:
+        await self._call("configure", partition, *words.configuration(goal, version.version, again=again))
 
     def _now(self) -> str:
         return "" if self._clock is None else words.microseconds(self._clock.now())
@@ -321,7 +323,7 @@ class RedisStore(Reading):
         return all(told)
 
     async def restore(self, goal_id: str, restoration: Restoration, *, token: str) -> bool:
-        version = next(one.version for one in self._events.values() if goal_id in {g.id for g in one.event.goals})
+        version = next(one for one in self._events.values() if goal_id in {g.id for g in one.event.goals})
         for partition in self.partitions(goal_id):
             await self._configure(partition, self.goal(goal_id), version)
         refilling = Refilling(self._connection, self._keys, token=token, epoch=restoration.epoch, now=self._now)

@@ -52,8 +52,8 @@ def day(value: date) -> str:
     return str((value - EPOCH.date()).days)
 
 
-def configuration(goal: CommunityGoal, version: int) -> list[str]:
-    """What a goal's contributions are judged by."""
+def configuration(goal: CommunityGoal, version: int, *, again: bool) -> list[str]:
+    """What a goal's contributions are judged by; told `again` it is a change though the version is known."""
     limits = goal.metric.limits
     closes = int(microseconds(goal.ends_at)) + goal.grace // _MICROSECOND
     told = {
@@ -66,7 +66,7 @@ def configuration(goal: CommunityGoal, version: int) -> list[str]:
         "user": "" if limits.per_user is None else str(limits.per_user),
         "over": limits.over.value,
     }
-    return [str(version), *(word for pair in told.items() for word in pair)]
+    return [str(version), str(int(again)), *(word for pair in told.items() for word in pair)]
 
 
 def known(amount: int, status: ContributionStatus, position: Position) -> str:

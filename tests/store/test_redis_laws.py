@@ -1,0 +1,26 @@
+"""The store in Redis holds every law of the store, over each ledger."""
+
+import pytest
+
+from tests.redis_server import RedisServer
+from tests.store.settling import opener_of
+from worldevents.testing.opened import StoreOpener
+from worldevents.testing.store_laws import StoreLaws
+
+
+class TestRedisStore(StoreLaws):
+    @pytest.fixture
+    def open_store(self, redis_server: RedisServer, ledger_url: str) -> StoreOpener:
+        return opener_of(redis_server.url, ledger_url)
+
+
+class TestRedisStoreInThreePartitions(StoreLaws):
+    """Users are spread: positions rise within each partition, and each holds a third of what a goal may hold."""
+
+    test_law_6_positions_rise_in_the_order_of_application = None  # type: ignore[assignment]
+    test_law_9_a_total_stays_below_two_to_the_53 = None  # type: ignore[assignment]
+    test_law_9_held_amounts_have_to_fit_too = None  # type: ignore[assignment]
+
+    @pytest.fixture
+    def open_store(self, redis_server: RedisServer, sqlite_url: str) -> StoreOpener:
+        return opener_of(redis_server.url, sqlite_url, partitions=3)
