@@ -15,9 +15,15 @@ import redis
 _START_S = 10.0
 
 
+def find_redis() -> str | None:
+    """Return the server's program: on the path, or where tools/real_servers puts it."""
+    own = Path(__file__).parent.parent / ".servers/redis/redis-server"
+    return shutil.which("redis-server") or (str(own) if own.is_file() else None)
+
+
 def why_no_redis() -> str | None:
     """Return the reason why no Redis can be started here, or None if one can."""
-    return None if shutil.which("redis-server") else "no redis-server on this machine (make setup looks for one)"
+    return None if find_redis() else "no redis-server on this machine (make setup looks for one)"
 
 
 class RedisServer:
@@ -45,7 +51,9 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, on the same port and folder as before, and wait until it answers."""
-        program = shutil.which("redis-server") or "redis-server"
+        program = find_redis()
+        if program is None:
+            raise LookupError(why_no_redis())
         place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         self._process = subprocess.Popen([program, *place, "--save", "", *self._options], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + _START_S
@@ -63,6 +71,11 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def wipe(self) -> None:
+        """Lose the disk of a server that does not run."""
+        shutil.rmtree(self._folder)
+        self._folder.mkdir()
 
     def client(self) -> redis.Redis:
         """A client to look inside with."""

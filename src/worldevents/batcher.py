@@ -1,7 +1,8 @@
 """Many concurrent callers, few store calls: whoever comes while a call is under way is in the next one.
 
 There is no timer: an idle batcher hands a lone caller on at once. What was accepted is applied, whether or not its
-caller still waits; a caller that was cancelled repeats its contribution and is told what became of it.
+caller still waits; a caller that was cancelled repeats its contribution and is told what became of it. Where several
+calls may be under way at once, those of one caller still go one after the other.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from worldevents.errors import Closed, WorldEventsError
+from worldevents.errors import Closed, LedgerBehind, StoreLost, StoreUnavailable, WorldEventsError
 from worldevents.model import GoalContribution, Receipt
 from worldevents.store.base import Answer, Store
 from worldevents.telemetry import Telemetry
+
+_STORE_ERRORS = (StoreUnavailable, StoreLost, LedgerBehind)
+"""Where one call to a store failed, the caller's others may have done what they should: told item by item."""
 
 
 class _Call(NamedTuple):
@@ -26,11 +30,14 @@ class _Call(NamedTuple):
 class Batcher:
     """Groups the contributions of concurrent callers; `run` is its one background task."""
 
-    def __init__(self, store: Store, telemetry: Telemetry, *, batch_max: int, waiting_max: int) -> None:
+    def __init__(
+        self, store: Store, telemetry: Telemetry, *, batch_max: int, waiting_max: int, calls_max: int = 1
+    ) -> None:
         self._store = store
         self._telemetry = telemetry
         self._batch_max = batch_max
         self._waiting_max = waiting_max
+        self._calls_max = calls_max
         self._calls: deque[_Call] = deque()
         self._waiting = 0
         telemetry.waiting.set_function(lambda: self._waiting)
@@ -42,8 +49,8 @@ class Batcher:
     async def contribute(self, items: Sequence[GoalContribution]) -> list[Answer]:
         """Have these applied in their order, and say what became of each.
 
-        Items beyond `batch_max` go in further store calls, in order. Raises Closed during a shutdown, and what the
-        store raises where a whole call failed.
+        Items beyond `batch_max` go in further store calls, in order. Raises Closed during a shutdown, and
+        LedgerUnavailable where a whole call failed; what a store in front of the ledger raises stands in each place.
         """
         if len(items) > self._batch_max:
             parts = (items[start : start + self._batch_max] for start in range(0, len(items), self._batch_max))
@@ -65,17 +72,26 @@ class Batcher:
     async def run(self) -> None:
         """Serve callers until `close`, and then those who are still waiting."""
         try:
-            while self._calls or not self._closed:
-                if self._calls:
-                    await self._apply(self._take())
-                else:
-                    self._arrived.clear()
-                    await self._arrived.wait()
+            if self._calls_max == 1:
+                await self._serve()
+                return
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(self._calls_max):
+                    tasks.create_task(self._serve())
         finally:
             self.close()
             for call in self._calls:
                 _fail(call, Closed())
             self._calls.clear()
+
+    async def _serve(self) -> None:
+        """One call to the store after the other."""
+        while self._calls or not self._closed:
+            if self._calls:
+                await self._apply(self._take())
+            else:
+                self._arrived.clear()
+                await self._arrived.wait()
 
     def close(self) -> None:
         """Take no more callers; `run` ends when the accepted ones are answered."""
@@ -99,6 +115,8 @@ class Batcher:
         started = time.perf_counter()
         try:
             answers = await self._store.contribute(batch)
+        except _STORE_ERRORS as error:
+            answers = list[Answer]([error] * len(batch))
         except WorldEventsError as error:
             for call in calls:
                 _fail(call, error)

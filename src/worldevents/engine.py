@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from worldevents import actions, catalog, rules
+from worldevents.acks import Acks
 from worldevents.batcher import Batcher
 from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid, EventConflict, EventInvalid, UnknownEvent, WorldEventsError
 from worldevents.ledger.base import Ledger
 from worldevents.model import (
+    Ack,
     ChallengeProgress,
     CommunityGoal,
     EventVersion,
@@ -69,11 +71,15 @@ class Published:
 class Engine:
     """Counts contributions and answers questions about goals. Made by `worldevents.open_runtime`."""
 
-    def __init__(self, store: Store, ledger: Ledger, batcher: Batcher, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, batcher: Batcher, clock: Clock, *, acks: Acks | None = None
+    ) -> None:
+        """Without `acks` what the store answers is in the ledger already."""
         self._store = store
         self._ledger = ledger
         self._batcher = batcher
         self._clock = clock
+        self._acks = acks
 
     def now(self) -> datetime:
         """The instant by which statuses are told."""
@@ -90,19 +96,22 @@ class Engine:
         contribution_id: str,
         occurred_at: datetime | None = None,
         display_name: str | None = None,
+        ack: Ack | None = None,
     ) -> Receipt:
         """Count an amount, in the metric's unit, once for this id however often it is repeated.
 
-        Raises UnknownGoal, IdInvalid, AmountInvalid, BodyInvalid, GoalNotOpen, OccurredAtFuture, LimitExceeded,
-        ContributionConflict; and LedgerUnavailable or Closed, after which the same call may be repeated.
+        The receipt comes when it is as safe as `ack` says; None is what the settings say. Raises UnknownGoal,
+        IdInvalid, AmountInvalid, BodyInvalid, GoalNotOpen, OccurredAtFuture, LimitExceeded, ContributionConflict; and
+        LedgerUnavailable, StoreUnavailable, StoreLost, LedgerBehind or Closed, after which the same call may be
+        repeated.
         """
         offer = Offer(goal_id, user_id, amount, contribution_id, occurred_at, display_name)
-        (answer,) = await self._batcher.contribute((self._accept(offer),))
+        (answer,) = await self._apply((self._accept(offer),), ack)
         if isinstance(answer, WorldEventsError):
             raise answer
         return answer
 
-    async def contribute_many(self, offers: Sequence[Offer]) -> list[Answer]:
+    async def contribute_many(self, offers: Sequence[Offer], *, ack: Ack | None = None) -> list[Answer]:
         """As `contribute` for each, in order; what one would raise stands in its place."""
         answers: list[Answer | None] = []
         accepted: list[GoalContribution] = []
@@ -112,8 +121,16 @@ class Engine:
                 answers.append(None)
             except WorldEventsError as refusal:
                 answers.append(refusal)
-        applied = iter(await self._batcher.contribute(accepted))
+        applied = iter(await self._apply(accepted, ack))
         return [next(applied) if answer is None else answer for answer in answers]
+
+    async def _apply(self, accepted: Sequence[GoalContribution], ack: Ack | None) -> Sequence[Answer]:
+        answers = await self._batcher.contribute(accepted)
+        return answers if self._acks is None else await self._acks.wait(answers, ack)
+
+    def ack(self, asked: Ack | None = None) -> Ack:
+        """How safe a receipt is for a caller who asks for this; None is what the settings say."""
+        return Ack.LEDGER if self._acks is None else self._acks.level(asked)
 
     def _accept(self, offer: Offer) -> GoalContribution:
         goal_id, user_id, amount, contribution_id, occurred_at, display_name = offer
@@ -128,17 +145,19 @@ class Engine:
             rules.check_display_name(display_name),
         )
 
-    async def record(self, action: actions.Action) -> Recorded:
+    async def record(self, action: actions.Action, *, ack: Ack | None = None) -> Recorded:
         """Feed a game action to every goal of its metrics that takes its instant.
 
         Raises what `actions.parts` raises, and OccurredAtFuture.
         """
-        (recorded,) = await self.record_many([action])
+        (recorded,) = await self.record_many([action], ack=ack)
         if isinstance(recorded, WorldEventsError):
             raise recorded
         return recorded
 
-    async def record_many(self, many: Sequence[actions.Action]) -> list[Recorded | WorldEventsError]:
+    async def record_many(
+        self, many: Sequence[actions.Action], *, ack: Ack | None = None
+    ) -> list[Recorded | WorldEventsError]:
         """As `record` for each, in order; what one would raise stands in its place."""
         now = self._clock.now()
         offered = [self._offered(action, now) for action in many]
@@ -150,7 +169,7 @@ class Engine:
         if present:
             await self._store.mark_active(present)
         offers = [offer for own in offered if not isinstance(own, WorldEventsError) for offer in own]
-        answers = iter(await self.contribute_many(offers))
+        answers = iter(await self.contribute_many(offers, ack=ack))
         return [own if isinstance(own, WorldEventsError) else _recorded(own, answers) for own in offered]
 
     def _offered(self, action: actions.Action, now: datetime) -> list[Offer] | WorldEventsError:

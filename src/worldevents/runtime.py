@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from worldevents.acks import Acks
 from worldevents.auth import Access, user_tokens
 from worldevents.batcher import Batcher
 from worldevents.clock import Clock, SystemClock
 from worldevents.engine import Engine
+from worldevents.errors import StoreLost
 from worldevents.ledger import open_ledger
-from worldevents.ledger.base import Ledger
+from worldevents.ledger.base import Ledger, OutboxLedger
 from worldevents.live.hub import Hub
-from worldevents.model import GoalUpdate
+from worldevents.model import GoalState, GoalUpdate
 from worldevents.settings import Settings
-from worldevents.store import open_store
-from worldevents.store.base import Store
+from worldevents.store import open_buffered, open_store
+from worldevents.store.base import BufferedStore, Store
+from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -37,6 +40,13 @@ class Runtime:
     telemetry: Telemetry
     hub: Hub
     access: Access
+    syncer: Syncer | None = None
+    """What carries contributions to the ledger; None where the store is the ledger's own, or another process does."""
+
+
+CALL_MAX: Final = 128
+"""Contributions in one call to a store in front of the ledger, and calls under way at once: more only wait there."""
+CALLS_MAX: Final = 2
 
 
 @asynccontextmanager
@@ -54,32 +64,91 @@ async def open_runtime(
     telemetry = Telemetry()
     failure: Exception | None = None
     async with AsyncExitStack() as stack:
+        is_buffered = bool(settings.redis_url)
         ledger = await stack.enter_async_context(
-            open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True)
+            open_ledger(settings.database_url, migrate=settings.auto_migrate, own=not is_buffered)
         )
-        store = await open_store(ledger, clock)
+        front = await _front(stack, settings, ledger, clock, telemetry) if is_buffered else None
+        store = front.store if front else await open_store(ledger, clock)
         access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=run_token)
         await access.refresh()
         hub = Hub(clock, telemetry, run_id=secrets.token_hex(4), interval_s=settings.update_interval_ms / 1_000)
         # Listened to first, and only then looked at: an update told twice is harmless, one that is missed is not.
         updates = stack.enter_context(store.updates())
-        hub.prime([await store.state(goal.id) for one in store.events.values() for goal in one.event.goals])
-        batcher = Batcher(store, telemetry, batch_max=settings.batch_max, waiting_max=settings.waiting_max)
-        engine = Engine(store, ledger, batcher, clock)
+        hub.prime(await _states(store))
+        batcher = Batcher(
+            store,
+            telemetry,
+            batch_max=CALL_MAX if is_buffered else settings.batch_max,
+            waiting_max=settings.waiting_max,
+            calls_max=CALLS_MAX if is_buffered else 1,
+        )
+        engine = Engine(store, ledger, batcher, clock, acks=front.acks if front else None)
         # From here on nothing may fail but tasks: the group would wrap it.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(batcher.run(), name="batcher")
         stack.callback(batcher.close)
-        for work in (access.run(), _pump(store, updates, hub)):
+        for work in (access.run(), _pump(store, updates, hub), *(front.works() if front else ())):
             stack.callback(tasks.create_task(work).cancel)
         tasks.create_task(hub.run(), name="hub")
         stack.callback(hub.close)
         try:
-            yield Runtime(settings, engine, store, ledger, telemetry, hub, access)
+            yield Runtime(settings, engine, store, ledger, telemetry, hub, access, front.syncer if front else None)
         except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
             failure = error
     if failure is not None:
         raise failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """A store in front of the ledger, and what works beside it."""
+
+    store: BufferedStore
+    syncer: Syncer | None
+    acks: Acks
+
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        own = [] if self.syncer is None else [self.syncer.run()]
+        return [*own, self.store.run(), self.acks.run()]
+
+
+async def _front(
+    stack: AsyncExitStack, settings: Settings, ledger: OutboxLedger, clock: Clock, telemetry: Telemetry
+) -> _Front:
+    store = await stack.enter_async_context(open_buffered(settings, ledger, clock))
+    syncer = new_syncer(settings, store, ledger, clock, telemetry) if settings.sync else None
+    if syncer is not None:
+        # A goal that Redis does not have yet is built before anybody asks for it.
+        await syncer.once()
+    nudge = None if syncer is None else syncer.nudge
+    return _Front(
+        store, syncer, Acks(store, ledger, default=settings.ack, timeout_s=settings.ack_timeout_s, nudge=nudge)
+    )
+
+
+def new_syncer(
+    settings: Settings, store: BufferedStore, ledger: OutboxLedger, clock: Clock, telemetry: Telemetry
+) -> Syncer:
+    """What carries contributions from a store to its ledger."""
+    return Syncer(
+        store,
+        ledger,
+        clock,
+        telemetry,
+        interval_s=settings.sync_interval_ms / 1_000,
+        batch_max=settings.sync_batch_max,
+        window_s=settings.dedupe_window_s,
+    )
+
+
+async def _states(store: Store) -> list[GoalState]:
+    """All goals; but those that a store in front of the ledger has lost, which it will tell when they are back."""
+    found = []
+    for goal_id in [goal.id for one in store.events.values() for goal in one.event.goals]:
+        with suppress(StoreLost):
+            found.append(await store.state(goal_id))
+    return found
 
 
 async def _pump(store: Store, updates: AsyncIterator[GoalUpdate], hub: Hub) -> None:

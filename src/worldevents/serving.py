@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
 from typing import Any, Final
 
 import uvicorn
@@ -94,7 +94,8 @@ async def serve(
                 trusted = settings.trusted_proxies
                 async with listening(make_app(runtime), listener, hub=runtime.hub, trusted_proxies=trusted) as leaving:
                     url = url_of(listener)
-                    with announced(settings.database_url, Address(url, token)):
+                    # Behind Redis nobody owns the database: other processes come to it as this one did.
+                    with nullcontext() if settings.redis_url else announced(settings.database_url, Address(url, token)):
                         _log.info("serving at %s", url)
                         if on_ready is not None:
                             on_ready(url)

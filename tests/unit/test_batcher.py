@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from worldevents.batcher import Batcher
-from worldevents.errors import Closed, GoalNotOpen, LedgerUnavailable
+from worldevents.errors import Closed, GoalNotOpen, LedgerUnavailable, StoreUnavailable, WorldEventsError
 from worldevents.model import ContributionStatus, GoalContribution, Position, Receipt
 from worldevents.store.base import Answer, Store
 from worldevents.telemetry import Telemetry
@@ -54,10 +54,16 @@ class GatedStore:
 class Running:
     """A batcher that runs over a gated store, and callers as tasks."""
 
-    def __init__(self, batch_max: int, waiting_max: int) -> None:
+    def __init__(self, batch_max: int, waiting_max: int, calls_max: int) -> None:
         self.store = GatedStore()
         self.telemetry = Telemetry()
-        self.batcher = Batcher(cast("Store", self.store), self.telemetry, batch_max=batch_max, waiting_max=waiting_max)
+        self.batcher = Batcher(
+            cast("Store", self.store),
+            self.telemetry,
+            batch_max=batch_max,
+            waiting_max=waiting_max,
+            calls_max=calls_max,
+        )
         self.task = asyncio.create_task(self.batcher.run())
 
     async def call(self, *ids: str) -> asyncio.Task[list[Answer]]:
@@ -86,8 +92,8 @@ async def settle() -> None:
 
 
 @asynccontextmanager
-async def running(*, batch_max: int = 100, waiting_max: int = 1_000) -> AsyncIterator[Running]:
-    one = Running(batch_max, waiting_max)
+async def running(*, batch_max: int = 100, waiting_max: int = 1_000, calls_max: int = 1) -> AsyncIterator[Running]:
+    one = Running(batch_max, waiting_max, calls_max)
     yield one
     one.batcher.close()
     for _ in range(100):
@@ -254,6 +260,49 @@ async def test_a_surprise_is_loud() -> None:
         await it.let_through()
         assert [type(task.exception()) for task in (under_way, queued)] == [Closed, Closed]
         assert isinstance(it.task.exception(), ZeroDivisionError)
+
+
+async def test_two_calls_are_under_way_at_once() -> None:
+    """Where a store takes two, the second does not wait for the first, and who comes then waits for either."""
+    async with running(calls_max=2) as it:
+        first, second = await it.busy("a"), await it.busy("b")
+        third = await it.call("c")
+        assert it.store.batches == [["a"], ["b"]]
+        await it.let_through()
+        assert it.store.batches == [["a"], ["b"], ["c"]]
+        await it.let_through(2)
+        assert [await ids(task) for task in (first, second, third)] == [["a"], ["b"], ["c"]]
+
+
+async def test_the_parts_of_one_caller_do_not_overtake_each_other() -> None:
+    """A long call's parts go one after the other, though there was room for two at once."""
+    async with running(batch_max=2, calls_max=2) as it:
+        task = await it.call("a", "b", "c")
+        assert it.store.batches == [["a", "b"]]
+        await it.let_through(2)
+        assert it.store.batches == [["a", "b"], ["c"]]
+        assert await ids(task) == ["a", "b", "c"]
+
+
+async def test_a_store_that_does_not_answer_is_told_item_by_item() -> None:
+    """A part that failed stands among those that did not: each answer says what its own call said."""
+    async with running(batch_max=2, calls_max=2) as it:
+        task = await it.call("a", "b", "c")
+        await it.let_through()
+        it.store.failures.append(StoreUnavailable())
+        await it.let_through()
+        codes = [answer.code if isinstance(answer, WorldEventsError) else "counted" for answer in await task]
+        assert codes == ["counted", "counted", "store_unavailable"]
+
+
+async def test_a_surprise_in_one_of_two_calls_ends_both() -> None:
+    """An error that is none of ours ends `run`, and the other call's caller does not wait for ever."""
+    async with running(calls_max=2) as it:
+        it.store.failures.append(ZeroDivisionError())
+        tasks = [await it.busy("a"), await it.busy("b")]
+        await it.let_through()
+        assert [type(task.exception()) for task in tasks] == [Closed, Closed]
+        assert isinstance(it.task.exception(), ExceptionGroup)
 
 
 async def test_answers_are_counted_by_what_was_said() -> None:

@@ -1,0 +1,145 @@
+"""Whatever happens to Redis: what was answered is counted once, and the store is there again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.redis_server import RedisServer
+from worldevents.errors import ConfigurationInvalid, LedgerBehind, StoreLost, StoreUnavailable
+from worldevents.model import Ack, Receipt
+from worldevents.runtime import Runtime, open_runtime
+from worldevents.settings import Settings
+from worldevents.testing.builders import DURING, a_goal, an_event
+from worldevents.testing.clock import ManualClock
+
+SECONDS = 20.0
+
+pytestmark = pytest.mark.usefixtures("redis_server")
+
+
+def settings_of(server: RedisServer, ledger_url: str, **more: object) -> Settings:
+    return Settings.load(redis_url=server.url, database_url=ledger_url, sync_interval_ms=20, **more)
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[RedisServer]:
+    """A Redis of the test's own, that may be killed; it keeps everything it answered for."""
+    with RedisServer() as own:
+        yield own
+
+
+@pytest_asyncio.fixture
+async def runtimes(server: RedisServer, postgres_url: str) -> AsyncIterator[list[Runtime]]:
+    """Two processes' worth of the system on one Redis and one ledger, with one goal."""
+    async with AsyncExitStack() as stack:
+        clock = ManualClock(DURING)
+        both = [
+            await stack.enter_async_context(open_runtime(settings_of(server, postgres_url), clock=clock))
+            for _ in range(2)
+        ]
+        await both[0].engine.publish(an_event(a_goal(target=10_000)), author="test")
+        await counted(both[0], "first", 1)
+        yield both
+
+
+async def counted(runtime: Runtime, contribution_id: str, amount: int = 5, *, ack: Ack = Ack.APPLIED) -> Receipt:
+    """Contribute as a patient caller does: with the same id, until there is an answer."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            with suppress(StoreLost, StoreUnavailable, LedgerBehind):
+                return await runtime.engine.contribute(
+                    "volume", "ann", amount, contribution_id=contribution_id, ack=ack
+                )
+            await asyncio.sleep(0.02)
+
+
+async def agreed(runtime: Runtime) -> int:
+    """The total, when nothing waits any more and store, contributors and ledger say the same."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            with suppress(StoreLost, StoreUnavailable):
+                assert runtime.syncer is not None
+                (found,) = await runtime.syncer.reconcile(fix=False)
+                if found.agrees and not found.waiting and all(one.agrees for one in await runtime.ledger.audit()):
+                    return found.ledger.total
+            await asyncio.sleep(0.02)
+
+
+async def test_two_processes_count_into_one_goal(runtimes: list[Runtime]) -> None:
+    """Contributions through both, some through both twice, are counted once, and each knows the other's."""
+    await asyncio.gather(*(counted(runtimes[n % 2], f"c{n // 2}") for n in range(100)))
+    assert 251 == await agreed(runtimes[0])
+    assert 251 == (await runtimes[1].engine.progress("volume")).state.total
+
+
+async def test_an_update_reaches_the_other_process(runtimes: list[Runtime]) -> None:
+    """What one process counts is told to those who listen at the other."""
+    with runtimes[1].store.updates() as updates:
+        receipt = await counted(runtimes[0], "c1", 7)
+        async with asyncio.timeout(SECONDS):
+            async for update in updates:
+                if update.state.total == receipt.current_value:
+                    break
+
+
+async def test_a_flushed_redis_is_built_again(runtimes: list[Runtime], server: RedisServer) -> None:
+    """What the ledger acknowledged is there after Redis was emptied, five times, under load; nothing counts twice."""
+    for turn in range(5):
+        first = [counted(runtimes[n % 2], f"{turn}-{n}", ack=Ack.LEDGER) for n in range(20)]
+        waiting = asyncio.gather(*first)
+        await asyncio.to_thread(server.client().flushall)
+        await waiting
+    assert 501 == await agreed(runtimes[0])
+
+
+async def test_a_killed_redis_goes_on_where_it_was(runtimes: list[Runtime], server: RedisServer) -> None:
+    """Ten kills of a Redis that writes before it answers: nothing that was answered is lost, and no epoch begins."""
+    epoch = (await runtimes[0].engine.progress("volume")).state.epoch
+    for turn in range(10):
+        waiting = asyncio.gather(*(counted(runtimes[n % 2], f"{turn}-{n}") for n in range(20)))
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        await waiting
+    assert 1_001 == await agreed(runtimes[1])
+    assert epoch == (await runtimes[0].engine.progress("volume")).state.epoch
+
+
+async def test_a_redis_without_its_file_is_built_again(runtimes: list[Runtime], server: RedisServer) -> None:
+    """A Redis that starts empty, functions and all, is filled from the ledger."""
+    await asyncio.gather(*(counted(runtimes[0], f"c{n}", ack=Ack.LEDGER) for n in range(20)))
+    await asyncio.to_thread(server.kill)
+    server.wipe()
+    await asyncio.to_thread(server.start)
+    assert 5 == (await counted(runtimes[1], "after")).contribution.amount
+    assert 106 == await agreed(runtimes[0])
+
+
+async def test_a_full_outbox_takes_nothing_more(server: RedisServer, tmp_path: Path) -> None:
+    """Law 14: beyond the bound callers are told to come again; nothing that waits is lost, and then there is room."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    clock = ManualClock(DURING)
+    async with open_runtime(settings_of(server, url), clock=clock) as runtime:
+        await runtime.engine.publish(an_event(a_goal(target=10_000)), author="test")
+        await counted(runtime, "first", 1)
+        assert 1 == await agreed(runtime)
+    async with open_runtime(settings_of(server, url, sync=False, outbox_max=3), clock=clock) as runtime:
+        for n in range(3):
+            await runtime.engine.contribute("volume", "ann", 5, contribution_id=f"c{n}")
+        with pytest.raises(LedgerBehind):
+            await runtime.engine.contribute("volume", "ann", 5, contribution_id="c3")
+    async with open_runtime(settings_of(server, url, outbox_max=3), clock=clock) as runtime:
+        await counted(runtime, "c3")
+        assert 21 == await agreed(runtime)
+
+
+async def test_a_redis_that_evicts_is_refused(tmp_path: Path) -> None:
+    """Memory that may be thrown away is no memory."""
+    with RedisServer("--maxmemory-policy", "allkeys-lru") as evicting:
+        with pytest.raises(ConfigurationInvalid, match="noeviction") as refused:
+            async with open_runtime(settings_of(evicting, f"sqlite:///{tmp_path}/ledger.db")):
+                pass
+        assert "redis_url" == refused.value.field
