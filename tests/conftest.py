@@ -13,8 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.backends import BACKENDS, POSTGRES, SQLITE, Backend
-from tests.redis_server import RedisServer, why_no_redis
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, RedisCluster, RedisServer, find_valkey, why_no_redis, why_no_valkey
 
 # No test is timed; on CI hypothesis loads a profile of its own that says the same, and repeats itself exactly.
 if "CI" not in os.environ:
@@ -24,11 +23,14 @@ if "CI" not in os.environ:
 # The shipped suites assert like tests: a failure shows both sides.
 pytest.register_assert_rewrite("worldevents.testing")
 
+REAL = {"postgres", "redis_server", "redis_cluster", "valkey_server", "kept_postgres", "kept_redis"}
+"""The fixtures that start a server; what they rest on asks for them by name."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks for a real server and what runs a whole month, so that `make check` can leave them out."""
     for item in items:
-        if {"postgres", "redis_server"} & set(getattr(item, "fixturenames", ())):
+        if REAL & set(getattr(item, "fixturenames", ())):
             item.add_marker("real")
         if item.path.parent.name in ("acceptance", "chaos"):
             item.add_marker("slow")
@@ -53,12 +55,60 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """Start one Redis for the whole run; every test has key names of its own."""
+    """Start one Redis for the whole run; what is on disk there is what was answered."""
+    _need_redis()
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """Give the address of a Redis that is empty."""
+    with redis_server.client() as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    """Start one Redis Cluster of three masters for the whole run."""
+    _need_redis()
+    with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[RedisServer]:
+    """Start one Valkey, where it can be had: Debian 12 has none, which is no failure anywhere."""
+    reason = why_no_valkey()
+    if reason is not None:
+        pytest.skip(reason)
+    with RedisServer(program=find_valkey()) as server:
+        yield server
+
+
+@pytest.fixture
+def kept_redis() -> Iterator[RedisServer]:
+    """Start a Redis for one test alone, to be killed; what it answers is on disk."""
+    _need_redis()
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def kept_postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL for one test alone, to be killed; what it commits is on disk."""
+    reason = POSTGRES.why_missing()
+    if reason is not None:
+        missing(reason)
+    with PostgresServer(fsync=True) as server:
+        yield server
+
+
+def _need_redis() -> None:
     reason = why_no_redis()
     if reason is not None:
         missing(reason)
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,25 +1,21 @@
-"""Real servers for the tests: found, started on ports and folders of their own, stopped.
-
-Nothing here installs anything (tools/real_servers does), and nothing touches a server that is already running.
-"""
+"""A PostgreSQL of our own."""
 
 import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import NoReturn, Self
 
 import psycopg
 from psycopg import sql
 
-_ROOT = Path(__file__).parent.parent
-_START_SECONDS, _STOP_SECONDS, _TRIES = 30.0, 10.0, 3
+from tests.servers.process import POLL_S, STOP_S, Server
+
+_ROOT = Path(__file__).parents[2]
 
 
 def find_postgres() -> Path | None:
@@ -39,48 +35,23 @@ def why_no_postgres() -> str | None:
     return None if find_postgres() else "no PostgreSQL server programs on this machine (make setup looks for them)"
 
 
-class PostgresServer:
-    """One PostgreSQL of our own: `with PostgresServer() as server`. Fast, not durable (fsync off)."""
+class PostgresServer(Server):
+    """One PostgreSQL: `with PostgresServer() as server`. Fast; what it commits is on disk only with `fsync=True`."""
 
-    def __init__(self) -> None:
+    name = "postgres"
+
+    def __init__(self, *, fsync: bool = False) -> None:
         binaries = find_postgres()
         if binaries is None:
             raise LookupError(why_no_postgres())
         self._binaries = binaries
-        self._user = _unprivileged_user()
-        self._folder = Path(tempfile.mkdtemp(prefix="worldevents-postgres-"))
-        self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
-
-    def __enter__(self) -> Self:
-        """Make an empty cluster and start the server on a free loopback port."""
-        try:
-            if self._user is not None:
-                os.chown(self._folder, self._user, -1)
-            self._initdb()
-            if not any(self._start() for _ in range(_TRIES)):
-                self._fail("postgres", (self._folder / "log").read_text())
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the server, by force if it does not go by itself, and remove its folder."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._fsync = fsync
+        self.user = _unprivileged_user()
+        super().__init__()
 
     def url(self, dbname: str = "postgres") -> str:
         """Return the address of one database of this server."""
-        return f"postgresql://worldevents@127.0.0.1:{self._port}/{dbname}"
+        return f"postgresql://worldevents@127.0.0.1:{self.port}/{dbname}"
 
     def create_database(self, name: str) -> str:
         """Create an empty database and return its address."""
@@ -93,45 +64,33 @@ class PostgresServer:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _initdb(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Ask it to leave, without waiting for its clients."""
+        super().stop(how)
+
+    def stop_at_once(self) -> None:
+        """Its own crash (`immediate`): every process leaves without a word, and the next start recovers."""
+        self.stop(signal.SIGQUIT)
+
+    def _prepare(self) -> None:
         options = ["--username=worldevents", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-        command = [str(self._binaries / "initdb"), "-D", str(self._folder / "data"), *options]
+        command = [str(self._binaries / "initdb"), "-D", str(self.folder / "data"), *options]
         done = subprocess.run(
-            command, cwd=self._folder, user=self._user, capture_output=True, text=True, check=False, timeout=60
+            command, cwd=self.folder, user=self.user, capture_output=True, text=True, check=False, timeout=60
         )
         if done.returncode != 0:
-            self._fail("initdb", done.stderr)
+            raise RuntimeError(f"{command[0]} failed: {done.stderr[-2_000:]}")
 
-    def _start(self) -> bool:
-        """Start on a port that was free a moment ago; False if the process ended (someone took the port)."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = int(free.getsockname()[1])
+    def _command(self) -> Sequence[str]:
         # On the loopback address alone: a socket's path in a deep temporary folder can be too long.
-        options = {"listen_addresses": "127.0.0.1", "port": self._port, "unix_socket_directories": "", "fsync": "off"}
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "fsync": "on" if self._fsync else "off",
+        }
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(self._binaries / "postgres"), "-D", str(self._folder / "data"), *settings],
-                cwd=self._folder,
-                user=self._user,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # so that Ctrl-C ends the tests first, then the server
-            )
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                self._process.wait(0.05)
-            except subprocess.TimeoutExpired:
-                if self._answers():
-                    return True
-            else:
-                return False
-        return False
-
-    def _fail(self, program: str, output: str) -> NoReturn:
-        raise RuntimeError(f"{self._binaries / program} failed: {output[-2000:]}")
+        return [str(self._binaries / "postgres"), "-D", str(self.folder / "data"), *settings]
 
     def _answers(self) -> bool:
         try:
@@ -139,6 +98,39 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
         return True
+
+    def _kill_all(self, process: subprocess.Popen[bytes]) -> None:
+        # Stopped first, so that it makes no further ones; each of them is in a session of its own.
+        process.send_signal(signal.SIGSTOP)
+        children = _children(process.pid)
+        for pid in (process.pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + STOP_S
+        while any(map(_is_alive, children)) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process has made."""
+    return [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if (_stat(path) or "  0").split()[1] == str(parent)
+    ]
+
+
+def _is_alive(pid: int) -> bool:
+    state = _stat(Path(f"/proc/{pid}/stat"))
+    return state is not None and state.split()[0] not in "ZX"
+
+
+def _stat(path: Path) -> str | None:
+    """A process's state and parent and what follows them, behind its name; None where it is gone."""
+    try:
+        return path.read_text().rpartition(")")[2]
+    except OSError:
+        return None
 
 
 def _unprivileged_user() -> int | None:
