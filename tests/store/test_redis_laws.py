@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.redis_server import RedisServer
+from tests.servers import RedisServer
 from tests.store.settling import opener_of
 from worldevents.testing.opened import StoreOpener
 from worldevents.testing.store_laws import StoreLaws

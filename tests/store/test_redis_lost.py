@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.redis_server import RedisServer
+from tests.servers import RedisServer
 from worldevents.errors import ConfigurationInvalid, LedgerBehind, StoreLost, StoreUnavailable
 from worldevents.model import Ack, Receipt
 from worldevents.runtime import Runtime, open_runtime
@@ -138,7 +138,7 @@ async def test_a_full_outbox_takes_nothing_more(server: RedisServer, tmp_path: P
 
 async def test_a_redis_that_evicts_is_refused(tmp_path: Path) -> None:
     """Memory that may be thrown away is no memory."""
-    with RedisServer("--maxmemory-policy", "allkeys-lru") as evicting:
+    with RedisServer({"maxmemory-policy": "allkeys-lru"}) as evicting:
         with pytest.raises(ConfigurationInvalid, match="noeviction") as refused:
             async with open_runtime(settings_of(evicting, f"sqlite:///{tmp_path}/ledger.db")):
                 pass
