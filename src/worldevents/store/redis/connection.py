@@ -139,10 +139,12 @@ class _Missing(Exception):
 
 @contextmanager
 def failing() -> Iterator[None]:
-    """The driver's errors as ours."""
+    """The driver's errors as ours; and a cancellation that the driver has swallowed is one again."""
     try:
         yield
+        _heed_cancellation()
     except ResponseError as error:
+        _heed_cancellation()
         told = str(error)
         if "Function not found" in told:
             raise _Missing from error
@@ -150,7 +152,15 @@ def failing() -> Iterator[None]:
             raise
         raise StoreUnavailable(f"Redis refused ({told.partition(' ')[0]})") from error
     except (RedisError, OSError, TimeoutError) as error:
+        _heed_cancellation()
         raise StoreUnavailable(f"Redis cannot be reached ({type(error).__name__})") from error
+
+
+def _heed_cancellation() -> None:
+    # redis-py 8.1 loses one that comes in the very moment of an answer: the task would go on for ever.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 @asynccontextmanager
