@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("redis_server")
 
 
 def settings_of(server: RedisServer, ledger_url: str, **more: object) -> Settings:
-    return Settings.load(redis_url=server.url, database_url=ledger_url, sync_interval_ms=20, **more)
+    return Settings.load(redis_url=server.url, database_url=ledger_url, sync_interval_ms=20, ack_timeout_s=1, **more)
 
 
 @pytest_asyncio.fixture
@@ -42,7 +42,7 @@ async def runtimes(server: RedisServer, postgres_url: str) -> AsyncIterator[list
             for _ in range(2)
         ]
         await both[0].engine.publish(an_event(a_goal(target=10_000)), author="test")
-        await counted(both[0], "first", 1)
+        await counted(both[0], "first", 1, ack=Ack.LEDGER)
         yield both
 
 
