@@ -61,7 +61,8 @@ class Database:
         self._engine = _engine(url)
         self._reading = _reading(self._engine)
         self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
-        self._writer = Worker("ledger-writer")
+        # A file answers at once, a server may not.
+        self._writer = Worker("ledger-writer", on_the_spot=url.get_backend_name() == "sqlite")
         # Kept open by the writer's thread: taking one from the pool costs as much as a small append.
         self._writing: Connection | None = None
 
@@ -131,7 +132,7 @@ class Database:
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         return create_engine(url, pool_size=1 + READERS, max_overflow=0, connect_args={"connect_timeout": 10})
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
