@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "keyring": "auth ledger model",
     "cli.*": (
         "cli hosts model errors clock codec settings catalog importers demo documents client auth api engine runtime"
-        " serving operations keyring __init__"
+        " serving operations keyring comparing store.base syncer __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",

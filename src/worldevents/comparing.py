@@ -87,7 +87,7 @@ class Comparer:
 def _is_same_memory(standing: Standing, found: Sequence[Backlog]) -> bool:
     """Whether the store is the one that the watermarks speak of."""
     return bool(found) and all(
-        one.is_open and (one.epoch, one.run_id) == (mark.epoch, mark.run_id) and one.last >= mark.seq
+        one.is_open and one.epoch == mark.epoch and mark.run_id in ("", one.run_id) and one.last >= mark.seq
         for one, mark in zip(found, standing.watermarks, strict=True)
     )
 

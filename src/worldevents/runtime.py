@@ -14,7 +14,7 @@ from worldevents.auth import Access, user_tokens
 from worldevents.batcher import Batcher
 from worldevents.clock import Clock, SystemClock
 from worldevents.engine import Engine
-from worldevents.errors import StoreLost
+from worldevents.errors import ConfigurationInvalid, StoreLost
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger, OutboxLedger
 from worldevents.live.hub import Hub
@@ -125,6 +125,24 @@ async def _front(
     return _Front(
         store, syncer, Acks(store, ledger, default=settings.ack, timeout_s=settings.ack_timeout_s, nudge=nudge)
     )
+
+
+@asynccontextmanager
+async def open_syncer(settings: Settings | None = None) -> AsyncIterator[tuple[BufferedStore, Syncer]]:
+    """A store in front of its ledger and what carries between them, and nothing else; `run` of both is the caller's.
+
+    Raises ConfigurationInvalid where the settings name no store, and what `open_runtime` raises.
+    """
+    settings, clock = settings or Settings.load(), SystemClock()
+    if not settings.redis_url:
+        raise ConfigurationInvalid(
+            "there is nothing to carry: contributions are in the ledger at once", field="redis_url"
+        )
+    async with (
+        open_ledger(settings.database_url, migrate=settings.auto_migrate) as ledger,
+        open_buffered(settings, ledger, clock) as store,
+    ):
+        yield store, new_syncer(settings, store, ledger, clock, Telemetry())
 
 
 def new_syncer(

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from worldevents.cli import output
-from worldevents.cli.commands import contributions, demo, init, openapi, operate, replay, serve
+from worldevents.cli.commands import contributions, demo, init, openapi, operate, replay, serve, sync
 from worldevents.errors import WorldEventsError
 
 FAILED = 1
@@ -44,6 +44,8 @@ def application(asked: str | None = None) -> typer.Typer:
     app.command()(contributions.leaderboard)
     app.command()(replay.replay)
     app.command()(openapi.openapi)
+    app.command()(sync.sync)
+    app.command()(sync.reconcile)
     app.command()(operate.migrate)
     app.command()(operate.doctor)
     app.command()(operate.version)

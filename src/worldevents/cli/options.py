@@ -24,6 +24,10 @@ Database = Annotated[
         help="sqlite:///file or postgresql://…; else WORLDEVENTS_DATABASE_URL, else sqlite:///worldevents.db.",
     ),
 ]
+Redis = Annotated[
+    str | None,
+    typer.Option("--redis", metavar="URL", help="redis://… or redis+cluster://…; else WORLDEVENTS_REDIS_URL."),
+]
 Server = Annotated[
     str | None,
     typer.Option(
