@@ -10,7 +10,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from worldevents.errors import Closed, ContributionConflict, LedgerBehind, LedgerUnavailable, WorldEventsError
+from worldevents.errors import (
+    BodyInvalid,
+    Closed,
+    ContributionConflict,
+    LedgerBehind,
+    LedgerUnavailable,
+    WorldEventsError,
+)
 from worldevents.ledger.base import Held, OutboxLedger
 from worldevents.model import Ack, Receipt
 from worldevents.store.base import Answer, BufferedStore
@@ -57,8 +64,11 @@ class Acks:
         self._closed = False
 
     def level(self, asked: Ack | None) -> Ack:
-        """What a caller gets who asks for this."""
-        return self._default if asked is None else asked
+        """What a caller gets who asks for this. Raises BodyInvalid where the store cannot promise its disk."""
+        level = self._default if asked is None else asked
+        if level is Ack.FSYNCED and not self._store.can_flush:
+            raise BodyInvalid("the store cannot say when its disk has it: applied or ledger", field="ack")
+        return level
 
     async def wait(self, answers: Sequence[Answer], asked: Ack | None) -> list[Answer]:
         """The same answers, once they are as safe as that; an error in the place of each that did not become so.

@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Protocol, cast
 
 from worldevents import codec, problems, rules
 from worldevents.actions import Action, Activity, Boss, Challenge, Unit, Workout, WorkoutSet
 from worldevents.engine import Engine, Offer, Published, Recorded
 from worldevents.errors import BodyInvalid, IdInvalid, WorldEventsError
-from worldevents.model import ContributionStatus, EventVersion, GoalStatus, Receipt, SeasonalEvent
+from worldevents.model import Ack, ContributionStatus, EventVersion, GoalStatus, Receipt, SeasonalEvent
 
 Json = dict[str, Any]
 
@@ -334,17 +335,17 @@ class Local:
 
 
 async def contribute_many(
-    engine: Engine, items: Sequence[object], read: Callable[[object], Offer]
+    engine: Engine, items: Sequence[object], read: Callable[[object], Offer], *, ack: Ack | None = None
 ) -> list[Receipt | WorldEventsError]:
     """Every item's answer, in order; an item that cannot be read is refused in its place."""
-    return await _each(items, read, engine.contribute_many)
+    return await _each(items, read, partial(engine.contribute_many, ack=ack))
 
 
 async def record_many(
-    engine: Engine, items: Sequence[object], read: Callable[[object], Action]
+    engine: Engine, items: Sequence[object], read: Callable[[object], Action], *, ack: Ack | None = None
 ) -> list[Recorded | WorldEventsError]:
     """Every action's answer, in order; one that cannot be read is refused in its place."""
-    return await _each(items, read, engine.record_many)
+    return await _each(items, read, partial(engine.record_many, ack=ack))
 
 
 async def _each(items: Sequence[object], read: Callable[[object], Any], verb: Callable[[list[Any]], Any]) -> list[Any]:

@@ -125,8 +125,9 @@ class Engine:
         return [next(applied) if answer is None else answer for answer in answers]
 
     async def _apply(self, accepted: Sequence[GoalContribution], ack: Ack | None) -> Sequence[Answer]:
+        level = self.ack(ack)
         answers = await self._batcher.contribute(accepted)
-        return answers if self._acks is None else await self._acks.wait(answers, ack)
+        return answers if self._acks is None else await self._acks.wait(answers, level)
 
     def ack(self, asked: Ack | None = None) -> Ack:
         """How safe a receipt is for a caller who asks for this; None is what the settings say."""

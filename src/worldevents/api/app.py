@@ -20,7 +20,15 @@ from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.front import App, Front
 from worldevents.api.gate import Gate
 from worldevents.api.openapi import openapi
-from worldevents.errors import BodyInvalid, Closed, Internal, MethodNotAllowed, UnknownRoute, WorldEventsError
+from worldevents.errors import (
+    BodyInvalid,
+    Closed,
+    Internal,
+    LedgerBehind,
+    MethodNotAllowed,
+    UnknownRoute,
+    WorldEventsError,
+)
 from worldevents.runtime import Runtime
 
 _LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
@@ -73,7 +81,13 @@ def _framework(runtime: Runtime) -> FastAPI:
     async def ready() -> None:
         if runtime.hub.closed:
             raise Closed
-        await runtime.ledger.totals()
+        if not runtime.settings.redis_url:
+            await runtime.ledger.totals()
+            return
+        # While the ledger is away contributions go on, for as long as the outbox is let grow.
+        await runtime.engine.goals(None)
+        if runtime.syncer is not None and runtime.syncer.lag_s > runtime.settings.lag_max_s:
+            raise LedgerBehind
 
     engine = runtime.engine
     app.include_router(goals.routes(engine))

@@ -15,11 +15,12 @@ from typing import Any, Final
 from worldevents import codec, documents
 from worldevents.actions import Action
 from worldevents.api import bodies
-from worldevents.api.answers import Send, encode, send_json
+from worldevents.api.answers import RawHeaders, Send, encode, send_json
 from worldevents.api.bodies import Headers, Receive
 from worldevents.auth import Caller
 from worldevents.engine import Engine, Offer
 from worldevents.errors import BodyInvalid, Forbidden, IdInvalid, TooLarge, WorldEventsError
+from worldevents.model import Ack
 from worldevents.problems import WHOLE_BODY
 from worldevents.settings import Settings
 
@@ -42,10 +43,12 @@ class ContributionRoutes:
         _take_id_from(headers, item)
         offer = documents.offer(item, goal_id=goal_id)
         self._check(caller, offer)
-        (answer,) = await self._engine.contribute_many([offer])
+        ack = preferred_ack(headers)
+        (answer,) = await self._engine.contribute_many([offer], ack=ack)
         if isinstance(answer, WorldEventsError):
             raise answer
-        await send_json(send, documents.receipt_status(answer), codec.receipt(answer))
+        status = documents.receipt_status(answer)
+        await send_json(send, status, codec.receipt(answer), self._applied(ack))
 
     async def many(self, caller: Caller, headers: Headers, receive: Receive, send: Send) -> None:
         """Contributions to any goals, as one JSON document or as lines."""
@@ -54,8 +57,9 @@ class ContributionRoutes:
             return
         body = await bodies.read(headers, receive, self._settings.batch_body_max)
         items = bodies.items(body, self._settings.items_max)
-        answers = await documents.contribute_many(self._engine, items, partial(self._offer, caller))
-        await send_json(send, 200, {"results": [documents.result(one) for one in answers]})
+        ack = preferred_ack(headers)
+        answers = await documents.contribute_many(self._engine, items, partial(self._offer, caller), ack=ack)
+        await send_json(send, 200, {"results": [documents.result(one) for one in answers]}, self._applied(ack))
 
     async def actions(self, caller: Caller, headers: Headers, receive: Receive, send: Send) -> None:
         """Game actions, each to every open goal that it feeds. Raises Forbidden for who may not feed them all."""
@@ -63,8 +67,13 @@ class ContributionRoutes:
         bodies.media_type(headers, bodies.JSON)
         body = await bodies.read(headers, receive, self._settings.batch_body_max)
         items = bodies.items(body, self._settings.items_max)
-        told = await documents.record_many(self._engine, items, partial(_action, caller))
-        await send_json(send, 200, {"results": [documents.recorded(one) for one in told]})
+        ack = preferred_ack(headers)
+        told = await documents.record_many(self._engine, items, partial(_action, caller), ack=ack)
+        await send_json(send, 200, {"results": [documents.recorded(one) for one in told]}, self._applied(ack))
+
+    def _applied(self, asked: Ack | None) -> RawHeaders:
+        """What is answered to who asked for an acknowledgement: the one that was given, which may be a safer one."""
+        return [] if asked is None else [(b"preference-applied", f"ack={self._engine.ack(asked)}".encode())]
 
     def _offer(self, caller: Caller, item: object) -> Offer:
         offer = documents.offer(item)
@@ -88,7 +97,7 @@ class ContributionRoutes:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(answers.run())
             try:
-                await self._act_on_lines(caller, receive, answers)
+                await self._act_on_lines(caller, receive, answers, preferred_ack(headers))
             except bodies.Gone:
                 # What was acted on is kept, as after every answer that is lost.
                 return
@@ -99,25 +108,26 @@ class ContributionRoutes:
         if answers.failure is not None:
             raise answers.failure
 
-    async def _act_on_lines(self, caller: Caller, receive: Receive, answers: _Answers) -> None:
+    async def _act_on_lines(self, caller: Caller, receive: Receive, answers: _Answers, ack: Ack | None) -> None:
         settings = self._settings
         found = bodies.lines(receive, limit=settings.stream_body_max, longest=settings.body_max)
         async with aclosing(found):
             async for lines in found:
                 taken = lines[: settings.lines_max - answers.lines]
                 for start in range(0, len(taken), LINES_PER_CALL):
-                    answers.put(await self._act(caller, taken[start : start + LINES_PER_CALL]))
+                    answers.put(await self._act(caller, taken[start : start + LINES_PER_CALL], ack))
                 if len(taken) < len(lines):
                     raise TooLarge(f"at most {settings.lines_max:,} lines in one call", field=WHOLE_BODY)
         if not answers.lines:
             raise BodyInvalid("a stream has at least one line", field=WHOLE_BODY)
 
-    async def _act(self, caller: Caller, lines: Sequence[bytes]) -> list[dict[str, Any]]:
+    async def _act(self, caller: Caller, lines: Sequence[bytes], ack: Ack | None) -> list[dict[str, Any]]:
         def read(line: object) -> Offer:
             assert isinstance(line, bytes)  # noqa: S101 - of our own making
             return self._offer(caller, bodies.decode_object(line))
 
-        return [documents.result(one) for one in await documents.contribute_many(self._engine, lines, read)]
+        answers = await documents.contribute_many(self._engine, lines, read, ack=ack)
+        return [documents.result(one) for one in answers]
 
 
 class _Answers:
@@ -162,6 +172,22 @@ def _action(caller: Caller, item: object) -> Action:
     if action.occurred_at is not None and not caller.trusted:
         raise Forbidden("only a trusted caller says when something happened", field="occurredAt")
     return action
+
+
+def preferred_ack(headers: Headers) -> Ack | None:
+    """The acknowledgement of a `Prefer` header (RFC 7240), or None; other preferences are not for us.
+
+    Raises BodyInvalid for one that there is not.
+    """
+    told = headers.get(b"prefer")
+    for preference in () if told is None else told.decode("latin-1").split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "ack":
+            try:
+                return Ack(value.strip().strip('"'))
+            except ValueError:
+                raise BodyInvalid(f"an ack is {', '.join(Ack)}", field="Prefer") from None
+    return None
 
 
 def _take_id_from(headers: Headers, item: dict[str, Any]) -> None:

@@ -85,6 +85,7 @@ def _bare_routes(components: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "parameters": [
                 _parameter("goalId", "path", "The goal's id.", required=True),
                 _parameter("Idempotency-Key", "header", "Stands for `contributionId`."),
+                _parameter("Prefer", "header", "How safe it is before the answer: `ack=applied|fsynced|ledger`."),
             ],
             "requestBody": {"required": True, "content": json(schemas.ContributionInGoal, _CONTRIBUTION)},
             "responses": {

@@ -161,6 +161,11 @@ class BufferedStore(Store, Protocol):
     may be repeated.
     """
 
+    @property
+    def can_flush(self) -> bool:
+        """Whether `flushed` can be promised: its server's disk is asked, or asked always."""
+        ...
+
     def partitions(self, goal_id: str) -> Sequence[Partition]:
         """The shares that a goal is cut into."""
         ...
