@@ -36,6 +36,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the figures that tests have said."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    said = [(one.nodeid, word) for one in reports for name, word in one.user_properties if name == "said"]
+    if said:
+        terminalreporter.section("figures")
+    for name, word in said:
+        terminalreporter.write_line(f"{name.rpartition('::')[2]}: {word}")
+
+
 def missing(reason: str) -> NoReturn:
     """Skip a test whose server is missing; on CI and with REQUIRE_REAL=1 that is a failure."""
     if os.environ.get("REQUIRE_REAL") == "1" or os.environ.get("CI"):

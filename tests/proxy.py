@@ -23,7 +23,9 @@ class Proxy:
         self._chance = chance or random.Random(0)  # noqa: S311 - nothing is secret here
         self._port = Port()
         self._server: asyncio.Server | None = None
-        self._links: dict[_Link, asyncio.Task[None]] = {}
+        self._links: set[_Link] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        """Everybody who was let in, linked already or not yet."""
         self.delay_s = 0.0
         """How long every piece takes on its way, in each direction."""
         self.losing = 0.0
@@ -54,7 +56,7 @@ class Proxy:
             self._server.close()
             self._server = None
         self.cut()
-        await asyncio.gather(*self._links.values(), return_exceptions=True)
+        await asyncio.gather(*self._calls, return_exceptions=True)
 
     def cut(self) -> None:
         """End every connection at once, in the middle of whatever is under way."""
@@ -67,21 +69,23 @@ class Proxy:
             link.there[1].write_eof()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
         try:
             there = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
             writer.transport.abort()
             return
         link = _Link(self, (reader, writer), there)
-        task = asyncio.current_task()
-        assert task is not None
-        self._links[link] = task
+        self._links.add(link)
         if self._server is None:
             link.cut()
         try:
             await link.carry()
         finally:
-            del self._links[link]
+            self._links.discard(link)
 
     def loses(self) -> bool:
         """Whether this piece of an answer is lost."""

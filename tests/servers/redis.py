@@ -76,6 +76,12 @@ class RedisServer(Server):
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
+    def set(self, option: str, value: str) -> None:
+        """Change an option, now and at every start."""
+        self.options[option] = value
+        with self.client() as client:
+            client.config_set(option, value)
+
     def client(self) -> redis.Redis:
         """A client to look inside with, which does not try again."""
         return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), socket_timeout=10)

@@ -1,0 +1,50 @@
+"""The last word on a deployment under faults: what was acknowledged, lost, doubled, and whether all sums are one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.chaos.books import Books, Verdict, by_goal, by_user, judge
+from tests.chaos.deployment import GOALS, TIERS, Deployment
+
+
+@dataclass(frozen=True)
+class Account:
+    verdict: Verdict
+    books: Books
+    repeats: int
+    again: Counter[str]
+    answers_lost: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.verdict}; {self.repeats} deliberate repeats, {self.again.total():,} calls made again,"
+            f" {self.answers_lost} answers lost on the way, {self.books.repairs} repairs, built because"
+            f" {_listed(self.books.epochs)}"
+        )
+
+
+def _listed(reasons: Counter[str]) -> str:
+    return ", ".join(f"{reason} ({number})" for reason, number in sorted(reasons.items()))
+
+
+async def accounted(deployment: Deployment) -> Account:
+    """Wait until nothing waits, and look; what is said of the sums is asserted here, whatever was lost."""
+    books = await deployment.settled()
+    heard = deployment.heard
+    assert Counter() == heard.refused
+    rows = by_goal(books.rows.elements(), GOALS)
+    assert {goal: (total,) * 5 for goal, total in rows.items()} == books.five, deployment.logs()
+    assert by_user(books.rows.elements()) == books.boards == books.contributors
+    assert Counter((goal, tier) for goal in GOALS for tier in TIERS) == books.unlocks
+    assert 0 == books.dead_letters
+    lost = deployment.redis_proxy.lost + deployment.postgres_proxy.lost
+    return Account(judge(books, heard.acknowledged), books, heard.repeats, heard.retries, lost)
+
+
+def assert_nothing_is_amiss(deployment: Deployment, account: Account) -> None:
+    """Exactly what was acknowledged is there, and what was told again on purpose was known each time."""
+    verdict = account.verdict
+    assert (0, 0, 0) == (verdict.lost, verdict.double, verdict.unheard), f"{account}\n{deployment.logs()}"
+    assert [] == deployment.heard.counted_again
