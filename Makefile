@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 UV_VERSION := 0.13.9
 COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 
-.PHONY: demo setup test check screenshots lint bench lock clean
+.PHONY: demo setup test soak check screenshots lint bench lock clean
 
 # A real winter of lifting, live in the browser: make demo ARGS="--port 0 --speed max"
 demo: $(RUNTIME)
@@ -29,6 +29,10 @@ $(READY): pyproject.toml requirements/dev.txt tools/bootstrap tools/real_servers
 # REQUIRE_REAL=1 turns a missing server from a skip into a failure.
 test: $(READY)
 	$(PYTEST)
+
+# Some ten minutes of faults: a thousand kills, and PostgreSQL away for a minute.
+soak: $(READY)
+	WORLDEVENTS_CHAOS_KILLS=1000 WORLDEVENTS_CHAOS_AWAY_S=60 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/chaos
 
 # Under a minute: for every commit.
 check: lint
