@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -72,14 +72,25 @@ class Engine:
     """Counts contributions and answers questions about goals. Made by `worldevents.open_runtime`."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, batcher: Batcher, clock: Clock, *, acks: Acks | None = None
+        self,
+        store: Store,
+        ledger: Ledger,
+        batcher: Batcher,
+        clock: Clock,
+        *,
+        acks: Acks | None = None,
+        opened: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
-        """Without `acks` what the store answers is in the ledger already."""
+        """Without `acks` what the store answers is in the ledger already.
+
+        `opened` waits until goals that were just published can be counted; None where they can be at once.
+        """
         self._store = store
         self._ledger = ledger
         self._batcher = batcher
         self._clock = clock
         self._acks = acks
+        self._opened = opened
 
     def now(self) -> datetime:
         """The instant by which statuses are told."""
@@ -301,6 +312,8 @@ class Engine:
             await self._store.announce(event.id)
             raise
         await self._store.announce(event.id)
+        if self._opened is not None:
+            await self._opened([goal.id for goal in event.goals])
         return Published(version, changes)
 
     async def history(self, event_id: str) -> list[EventVersion]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +14,7 @@ from worldevents.auth import Access, user_tokens
 from worldevents.batcher import Batcher
 from worldevents.clock import Clock, SystemClock
 from worldevents.engine import Engine
-from worldevents.errors import ConfigurationInvalid, StoreLost
+from worldevents.errors import ConfigurationInvalid, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger, OutboxLedger
 from worldevents.live.hub import Hub
@@ -47,6 +47,9 @@ class Runtime:
 CALL_MAX: Final = 128
 """Contributions in one call to a store in front of the ledger, and calls under way at once: more only wait there."""
 CALLS_MAX: Final = 2
+OPENED_S: Final = 5.0
+"""How long publishing waits for new goals to be there, and how often it looks."""
+OPENED_LOOK_S: Final = 0.01
 
 
 @asynccontextmanager
@@ -83,7 +86,14 @@ async def open_runtime(
             waiting_max=settings.waiting_max,
             calls_max=CALLS_MAX if is_buffered else 1,
         )
-        engine = Engine(store, ledger, batcher, clock, acks=front.acks if front else None)
+        engine = Engine(
+            store,
+            ledger,
+            batcher,
+            clock,
+            acks=front.acks if front else None,
+            opened=front.opened if front else None,
+        )
         # From here on nothing may fail but tasks: the group would wrap it.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(batcher.run(), name="batcher")
@@ -111,6 +121,26 @@ class _Front:
     def works(self) -> list[Coroutine[Any, Any, None]]:
         own = [] if self.syncer is None else [self.syncer.run()]
         return [*own, self.store.run(), self.acks.run()]
+
+    async def opened(self, goal_ids: Sequence[str]) -> None:
+        """Return when the store has these goals, which a syncer builds: ours at once, another at its next turn.
+
+        What is not there after OPENED_S comes later, and answers `store_lost` until then.
+        """
+        if self.syncer is not None:
+            self.syncer.nudge()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPENED_S):
+                for goal_id in goal_ids:
+                    while not await self._has(goal_id):  # noqa: ASYNC110 - another process may build it
+                        await asyncio.sleep(OPENED_LOOK_S)
+
+    async def _has(self, goal_id: str) -> bool:
+        try:
+            await self.store.state(goal_id)
+        except (StoreLost, StoreUnavailable):
+            return False
+        return True
 
 
 async def _front(

@@ -122,7 +122,7 @@ def server(database: str) -> Iterator[str]:
         yield url
 
 
-async def _stand(verbs: Client) -> dict[str, Any]:
+async def stand_through(verbs: Client) -> dict[str, Any]:
     found = {}
     for metric, goal_id in GOALS.items():
         told = (await verbs.progress(goal_id))["goal"]
@@ -161,7 +161,7 @@ async def test_two_send_every_row(server: str, database: str, rows: list[Row]) -
     async with Client(server) as one, Client(server) as other:
         await prepare(one, START, END)
         reports = await asyncio.gather(*(replay(verbs, rows) for verbs in (one, other)))
-        stand = await _stand(one)
+        stand = await stand_through(one)
     expected = {
         metric: (float(total), users, [(user, float(amount)) for user, amount in top])
         for metric, (total, users, top) in expected_stand().items()

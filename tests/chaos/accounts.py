@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tests.chaos.books import Books, Verdict, by_goal, by_user, judge
-from tests.chaos.deployment import GOALS, TIERS, Deployment
+from tests.chaos.deployment import GOALS, TARGET, TIERS, Deployment
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ async def accounted(deployment: Deployment) -> Account:
     rows = by_goal(books.rows.elements(), GOALS)
     assert {goal: (total,) * 5 for goal, total in rows.items()} == books.five, deployment.logs()
     assert by_user(books.rows.elements()) == books.boards == books.contributors
-    assert Counter((goal, tier) for goal in GOALS for tier in TIERS) == books.unlocks
+    reached = [(goal, tier) for goal in GOALS for tier in TIERS if rows[goal] * 100 >= TARGET * int(tier)]
+    assert Counter(reached) == books.unlocks
+    assert reached
     assert 0 == books.dead_letters
     lost = deployment.redis_proxy.lost + deployment.postgres_proxy.lost
     return Account(judge(books, heard.acknowledged), books, heard.repeats, heard.retries, lost)

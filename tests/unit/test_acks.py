@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from worldevents.acks import Acks
-from worldevents.errors import Closed, GoalNotOpen, LedgerUnavailable, StoreUnavailable, WorldEventsError
+from worldevents.errors import BodyInvalid, Closed, GoalNotOpen, LedgerUnavailable, StoreUnavailable, WorldEventsError
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Held, OutboxLedger
 from worldevents.model import (
@@ -34,6 +34,7 @@ class SlowDisk:
     """A store's `flushed`, which a test lets through call by call."""
 
     def __init__(self) -> None:
+        self.can_flush = True
         self.flushes: list[list[str]] = []
         self.failure: Exception | None = None
         self.gate = asyncio.Semaphore(0)
@@ -172,6 +173,15 @@ async def test_what_is_left_out_is_as_the_settings_say(ledger: OutboxLedger) -> 
         assert [["volume"]] == it.disk.flushes
         it.disk.gate.release()
         assert ["counted"] == [word(one) for one in await waiting]
+
+
+async def test_a_disk_that_cannot_be_asked_is_not_promised(ledger: OutboxLedger) -> None:
+    """Where the store cannot say when its disk has it, nobody is told that it has."""
+    async with acks(ledger) as it:
+        it.disk.can_flush = False
+        with pytest.raises(BodyInvalid) as raised:
+            it.acks.level(Ack.FSYNCED)
+        assert ("ack", Ack.LEDGER) == (raised.value.field, it.acks.level(Ack.LEDGER))
 
 
 async def test_all_who_wait_share_the_next_flush(ledger: OutboxLedger) -> None:

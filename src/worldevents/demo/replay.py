@@ -7,8 +7,9 @@ the same in this process and through a server.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -39,6 +40,8 @@ GRACE: Final = timedelta(days=36_500)
 """Reaches far past today, and is the same at every run: a grace made from today would be another edit each day."""
 ROWS_PER_CALL: Final = 250
 """About a thousand contributions."""
+PAUSES_S: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10)
+"""Before what may succeed later is told again; what then still may not is counted among the refusals."""
 TOP: Final = 10
 
 
@@ -219,7 +222,7 @@ async def _contribute(verbs: Verbs, chunk: Sequence[Row], goals: Goals, tally: _
         }
         for row, goal, part in told
     ]
-    for (row, goal, _), answer in zip(told, await verbs.contribute_many(items), strict=True):
+    for (row, goal, _), answer in zip(told, await _told(verbs.contribute_many, items), strict=True):
         if "problem" in answer:
             tally.refuse(goal, answer["problem"]["code"])
         else:
@@ -228,7 +231,7 @@ async def _contribute(verbs: Verbs, chunk: Sequence[Row], goals: Goals, tally: _
 
 async def _record(verbs: Verbs, chunk: Sequence[Row], goals: Goals, tally: _Tally) -> None:
     told = [(row, action) for row in chunk for action in row.actions()]
-    answers = await verbs.record_many([_item(action) for _, action in told])
+    answers = await _told(verbs.record_many, [_item(action) for _, action in told])
     for (row, action), answer in zip(told, answers, strict=True):
         receipts = {(one["goalId"], one["contributionId"]): one for one in answer["receipts"]}
         refused = {(one.get("goalId"), one.get("contributionId")): one["code"] for one in answer["problems"]}
@@ -244,6 +247,23 @@ async def _record(verbs: Verbs, chunk: Sequence[Row], goals: Goals, tally: _Tall
             else:
                 # Of what it is not told, the goal was never asked: an action goes only to goals that take its instant.
                 tally.refuse(goal, refused.get(key, GoalNotOpen.code))
+
+
+async def _told(call: Callable[[Sequence[Json]], Awaitable[list[Json]]], items: Sequence[Json]) -> list[Json]:
+    """What is answered to each of these items; what may succeed later is told again."""
+    answers = await call(items)
+    for pause_s in PAUSES_S:
+        again = [number for number, answer in enumerate(answers) if _may_succeed_later(answer)]
+        if not again:
+            break
+        await asyncio.sleep(pause_s)
+        for number, answer in zip(again, await call([items[number] for number in again]), strict=True):
+            answers[number] = answer
+    return answers
+
+
+def _may_succeed_later(answer: Json) -> bool:
+    return any(problem["retryable"] for problem in (*answer.get("problems", ()), answer.get("problem")) if problem)
 
 
 def _item(action: Action) -> Json:
