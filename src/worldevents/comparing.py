@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from worldevents.ledger.base import OutboxLedger, Standing
-from worldevents.model import ContributionStatus, OutboxEntry
+from worldevents.model import ContributionStatus, OutboxEntry, Partition
 from worldevents.store.base import Backlog, BufferedStore
 
 
@@ -24,8 +24,8 @@ class Finding:
     """One goal, compared."""
 
     goal_id: str
-    epoch: str | None
-    """The one that the store was seen in."""
+    seen: Mapping[Partition, str | None]
+    """The epochs that the store's partitions were in."""
     ledger: Sums
     store: Sums | None
     """Without what still waits for the ledger; None where the memory is lost, or another than the watermark's."""
@@ -51,6 +51,8 @@ class Comparer:
     async def find(self, goal_id: str, *, recount: bool = False) -> Finding | None:
         """Both sides at one watermark; None where too much is under way to tell. Raises UnknownGoal."""
         standing = await self._ledger.standing(goal_id)
+        if any(one.is_rewound for one in standing.watermarks):
+            return None
         found = [
             await self._store.backlog(one.partition, after=one.seq, limit=self._batch_max)
             for one in standing.watermarks
@@ -62,7 +64,7 @@ class Comparer:
         users = await self._recounted(standing) if recount and store is not None else None
         finding = Finding(
             goal_id=goal_id,
-            epoch=next((one.epoch for one in found), None),
+            seen={mark.partition: one.epoch for one, mark in zip(found, standing.watermarks, strict=True)},
             ledger=Sums(
                 total=standing.totals.total,
                 pending=standing.totals.pending,

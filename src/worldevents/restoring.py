@@ -7,7 +7,7 @@ Until it is filled it takes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from worldevents.clock import Clock
@@ -41,16 +41,18 @@ class Restorer:
         self._window = timedelta(seconds=window_s)
         self._token = token
 
-    async def restore(self, goal_id: str, *, seen: str | None, reason: str) -> bool:
+    async def restore(self, goal_id: str, *, seen: Mapping[Partition, str | None], reason: str) -> bool:
         """Shut a goal, rescue what its outbox still holds, fill it from the ledger, and open it in a new epoch.
 
-        False where somebody else is at it, or where the goal is not in the epoch any more that the caller has `seen`.
+        False where somebody else is at it, or where a partition is not in the epoch any more that the caller has
+        `seen` it in: then the reason may be gone too.
         What fails on the way is begun again by whoever comes next.
         """
         partitions = self._store.partitions(goal_id)
         watermarks = {one: await self._ledger.watermark(one) for one in partitions}
         found = {one: await self._store.backlog(one, after=0, limit=1) for one in partitions}
-        if not await self._store.shut(goal_id, token=self._token, seen=seen):
+        epochs = {partition: one.epoch for partition, one in found.items()}
+        if not epochs.items() >= seen.items() or not await self._store.shut(epochs, token=self._token):
             return False
         # From here on all that the outboxes hold is of an older epoch: it is kept, and there is nothing to repair.
         epoch = await self._ledger.begin_epoch(goal_id, partitions, at=self._clock.now(), reason=reason)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -151,6 +152,7 @@ class Syncer:
             except WorldEventsError as error:
                 _log.warning("goal %s could not be synced: %s", goal_id, error.code)
                 turns.append(Turn.BLOCKED)
+                self._changed.add(goal_id)
                 await self._look_only(goal_id)
         return max(turns)
 
@@ -172,19 +174,25 @@ class Syncer:
         self._note(partition, watermark, found)
         if watermark is None or found.epoch != watermark.epoch or not found.is_open:
             return await self._restore_if(partition, found)
+        if found.last < watermark.reached:
+            reason = "its memory is older than the ledger"
+            return await self._restore(partition.goal_id, {partition: found.epoch}, reason)
         if watermark.run_id not in ("", found.run_id):
-            # Another process answers: what it has under the positions that we know may be something else.
-            await self._ledger.rewind(watermark, found.run_id)
-            return Turn.MORE
-        if found.last < watermark.seq:
-            return await self._restore(partition.goal_id, found.epoch, "its memory is older than the ledger")
+            return await self._look_again(partition, watermark)
         if not found.entries and watermark.run_id:
             self._watermarks[partition] = watermark
             return Turn.DONE
-        self._check_gap(partition, watermark, found)
         drained = await self._ledger.drain(watermark, found.run_id, found.entries, at=self._clock.now())
         if drained is not None:
+            self._check_gap(partition, watermark, found)
             await self._follow(partition, drained, found)
+        return Turn.MORE
+
+    async def _look_again(self, partition: Partition, watermark: Watermark) -> Turn:
+        """Another process answers: what it has under positions that we know may be something else."""
+        found = await self._store.backlog(partition, after=0, limit=1)
+        before = found.entries[0].position.seq - 1 if found.entries else found.last
+        await self._ledger.rewind(watermark, found.run_id, seq=before)
         return Turn.MORE
 
     async def _restore_if(self, partition: Partition, found: Backlog) -> Turn:
@@ -193,9 +201,9 @@ class Syncer:
         watermark = await self._ledger.watermark(partition)
         if watermark is not None and watermark.epoch == found.epoch and found.is_open:
             return Turn.MORE
-        return await self._restore(partition.goal_id, found.epoch, _why(watermark, found))
+        return await self._restore(partition.goal_id, {partition: found.epoch}, _why(watermark, found))
 
-    async def _restore(self, goal_id: str, seen: str | None, reason: str) -> Turn:
+    async def _restore(self, goal_id: str, seen: Mapping[Partition, str | None], reason: str) -> Turn:
         restored = await self._restorer.restore(goal_id, seen=seen, reason=reason)
         return Turn.MORE if restored else Turn.BLOCKED
 
@@ -248,14 +256,16 @@ class Syncer:
         if not finding.agrees:
             _log.error("the store differs from the ledger: %s", finding)
             self._telemetry.differences.inc()
-            return await self._restore(goal_id, finding.epoch, "it differed from the ledger")
-        await self._tell_decisions(goal_id)
+            return await self._restore(goal_id, finding.seen, "it differed from the ledger")
+        await self._tell_again(goal_id)
         self._compare_at[goal_id] = self._clock.now() + timedelta(seconds=COMPARE_S)
         self._changed.discard(goal_id)
         return Turn.DONE
 
-    async def _tell_decisions(self, goal_id: str) -> None:
-        """Unlocks and names that the store missed where a syncer died after the ledger had decided."""
+    async def _tell_again(self, goal_id: str) -> None:
+        """What the store missed where a syncer died after the ledger had decided."""
+        for mark in (await self._ledger.standing(goal_id)).watermarks:
+            await self._store.acknowledge(mark.partition, Position(mark.epoch, mark.seq))
         names = {} if self._is_named else await self._ledger.display_names()
         unlocks = [one for one in await self._ledger.unlocks() if one.goal_id == goal_id]
         known = (await self._store.state(goal_id)).unlocks
@@ -269,7 +279,7 @@ class Syncer:
         for goal_id in self._goals():
             finding = await self._settled(goal_id)
             if fix and not finding.agrees:
-                await self._restore(goal_id, finding.epoch, "an operator asked for it")
+                await self._restore(goal_id, finding.seen, "an operator asked for it")
                 after = await self._settled(goal_id)
                 finding = replace(after, mended=after.agrees)
             findings.append(finding)

@@ -122,6 +122,13 @@ class Watermark(NamedTuple):
     """Empty before the first drain of an epoch."""
     seq: int
     """All up to this position are in the ledger; 0 is none."""
+    reached: int = 0
+    """The newest position that it ever stood at in this epoch: it is behind that after a rewind."""
+
+    @property
+    def is_rewound(self) -> bool:
+        """Whether some of what comes next has been carried before."""
+        return self.seq < self.reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +278,8 @@ class OutboxLedger(Ledger, Protocol):
         """
         ...
 
-    async def rewind(self, watermark: Watermark, run_id: str) -> Watermark | None:
-        """Move a watermark to the start for another run of the store's server; None where it has moved already."""
+    async def rewind(self, watermark: Watermark, run_id: str, *, seq: int) -> Watermark | None:
+        """Set a watermark to `seq` for another run of the store's server; None where it has moved already."""
         ...
 
     async def begin_epoch(self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str) -> str:

@@ -128,8 +128,8 @@ class SqlLedger:
 
         return await self._database.write(query)
 
-    async def rewind(self, watermark: Watermark, run_id: str) -> Watermark | None:
-        return await self._database.write(outbox.rewind, watermark, run_id)
+    async def rewind(self, watermark: Watermark, run_id: str, *, seq: int) -> Watermark | None:
+        return await self._database.write(outbox.rewind, watermark, run_id, seq)
 
     async def begin_epoch(self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str) -> str:
         return await self._database.write(outbox.begin_epoch, goal_id, partitions, at=at, reason=reason)

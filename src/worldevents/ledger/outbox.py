@@ -72,7 +72,8 @@ def drain(
         _keep(connection, writing, readable, done, is_poison)
     own = [one for one in entries if one.position.epoch == mark.epoch]
     _remember(connection, mark, done, at)
-    moved = mark._replace(run_id=run_id, seq=own[-1].position.seq if own else mark.seq)
+    seq = own[-1].position.seq if own else mark.seq
+    moved = mark._replace(run_id=run_id, seq=seq, reached=max(mark.reached, seq))
     _write(connection, moved)
     return Drained(
         watermark=moved,
@@ -197,7 +198,7 @@ def watermark(connection: Connection, partition: Partition, *, lock: bool = Fals
     columns = watermarks.c
     query = select(watermarks).where(columns.goal_id == partition.goal_id, columns.number == partition.number)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
-    return None if row is None else Watermark(partition, row.epoch, row.run_id, row.seq)
+    return None if row is None else Watermark(partition, row.epoch, row.run_id, row.seq, row.reached)
 
 
 def _write(connection: Connection, mark: Watermark) -> None:
@@ -207,15 +208,16 @@ def _write(connection: Connection, mark: Watermark) -> None:
         epoch=mark.epoch,
         run_id=mark.run_id,
         seq=mark.seq,
+        reached=mark.reached,
     )
-    values = {name: new.excluded[name] for name in ("epoch", "run_id", "seq")}
+    values = {name: new.excluded[name] for name in ("epoch", "run_id", "seq", "reached")}
     connection.execute(new.on_conflict_do_update(index_elements=["goal_id", "number"], set_=values))
 
 
-def rewind(connection: Connection, mark: Watermark, run_id: str) -> Watermark | None:
+def rewind(connection: Connection, mark: Watermark, run_id: str, seq: int) -> Watermark | None:
     if watermark(connection, mark.partition, lock=True) != mark:
         return None
-    moved = mark._replace(run_id=run_id, seq=0)
+    moved = mark._replace(run_id=run_id, seq=seq)
     _write(connection, moved)
     return moved
 
@@ -253,7 +255,9 @@ def standing(connection: Connection, goal_id: str) -> Standing:
     return Standing(
         totals=GoalTotals(*row),
         participants=connection.execute(users.where(contributor.c.amount > 0)).scalar_one(),
-        watermarks=[Watermark(Partition(one.goal_id, one.number), one.epoch, one.run_id, one.seq) for one in marks],
+        watermarks=[
+            Watermark(Partition(one.goal_id, one.number), one.epoch, one.run_id, one.seq, one.reached) for one in marks
+        ],
         repairs=connection.execute(undone).scalar_one(),
     )
 

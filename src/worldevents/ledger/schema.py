@@ -154,6 +154,7 @@ watermark = Table(
     Column("epoch", Text, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Column("reached", BigInteger, nullable=False),
 )
 
 # Every epoch that a goal's store has had: when, and why the one before it ended.

@@ -189,10 +189,11 @@ class BufferedStore(Store, Protocol):
         """Take over what the ledger decided while it appended: all unlocks of a goal, and users' latest names."""
         ...
 
-    async def shut(self, goal_id: str, *, token: str, seen: str | None) -> bool:
+    async def shut(self, seen: Mapping[Partition, str | None], *, token: str) -> bool:
         """Take no contributions for a goal from now on, in the name of `token`, who is about to restore it (law 13).
 
-        False, and nothing is done, where somebody else is restoring it, or where its epoch is not `seen` any more.
+        False where somebody else is restoring it, or where a partition's epoch is not the one that was seen any more;
+        of a single partition nothing is done then.
         """
         ...
 

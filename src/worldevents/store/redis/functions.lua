@@ -7,7 +7,8 @@
 --
 -- Keys. All of one partition begin with KEYS[1], `<prefix>:{<goal>:<number>}`, and so live in one slot:
 --   :state    hash    epoch, open (1 or 0), seq, last (newest position), acked, bytes (of all entries), total, pending,
---                     unlocks (JSON), token and touched (who restores it, and when that one was last heard of, in ms)
+--                     unlocks (JSON), token and touched (who restores it, and when that one was last heard of, in ms),
+--                     filling (the epoch that it will have)
 --   :goal     hash    what contributions are judged by: starts, ends, closes, cancelled (us), one, day, user (limits),
 --                     over (hold or refuse), version
 --   :board    zset    user -> the counted amount, negated: ascending is the board's order, ties by user id
@@ -425,8 +426,8 @@ local function milliseconds()
   return math.floor(now('') / 1000)
 end
 
-local function holds(base, token)
-  if field(base, 'token') ~= token then
+local function holds(base, token, epoch)
+  if field(base, 'token') ~= token or epoch and field(base, 'filling') ~= epoch then
     return false
   end
   redis.call('HSET', base .. ':state', 'touched', text(milliseconds()))
@@ -443,6 +444,8 @@ local function shut(keys, args)
     return 0
   end
   redis.call('HSET', base .. ':state', 'open', '0', 'token', args[1], 'touched', text(milliseconds()))
+  -- What is still on its way from an earlier attempt opens nothing any more.
+  redis.call('HDEL', base .. ':state', 'filling')
   return 1
 end
 
@@ -456,7 +459,7 @@ local function wipe(keys, args)
   for _, name in ipairs({'state', 'board', 'held', 'days', 'outbox', 'undone', 'hours'}) do
     redis.call('UNLINK', base .. ':' .. name)
   end
-  redis.call('HSET', base .. ':state', 'epoch', args[2], 'open', '0', 'token', args[1],
+  redis.call('HSET', base .. ':state', 'filling', args[2], 'open', '0', 'token', args[1],
              'touched', text(milliseconds()))
   return 1
 end
@@ -464,7 +467,7 @@ end
 -- fill_users  ARGV: token, epoch, then for each: user, amount, pending, how many days, and each day and its amount
 local function fill_users(keys, args)
   local base, place = keys[1], 3
-  if not holds(base, args[1]) or field(base, 'epoch') ~= args[2] then
+  if not holds(base, args[1], args[2]) then
     return 0
   end
   while place <= #args do
@@ -487,7 +490,7 @@ end
 -- fill_ids  ARGV: token, epoch, now, then for each: digest, amount|status|epoch|position
 local function fill_ids(keys, args)
   local base = keys[1]
-  if not holds(base, args[1]) or field(base, 'epoch') ~= args[2] then
+  if not holds(base, args[1], args[2]) then
     return 0
   end
   local hour = math.floor(now(args[3]) / HOUR)
@@ -501,12 +504,13 @@ end
 -- reopen  ARGV: token, epoch, seq, total, pending, unlocks (JSON)
 local function reopen(keys, args)
   local base = keys[1]
-  if not holds(base, args[1]) or field(base, 'epoch') ~= args[2] then
+  if not holds(base, args[1], args[2]) then
     return 0
   end
-  redis.call('HSET', base .. ':state', 'seq', args[3], 'total', args[4], 'pending', args[5], 'unlocks', args[6])
-  redis.call('HDEL', base .. ':state', 'token', 'touched')
-  redis.call('HSET', base .. ':state', 'open', '1')
+  redis.call('HDEL', base .. ':state', 'token', 'touched', 'filling')
+  -- Only now it has an epoch: who saw it without one cannot shut it any more.
+  redis.call('HSET', base .. ':state', 'epoch', args[2], 'seq', args[3], 'total', args[4], 'pending', args[5],
+             'unlocks', args[6], 'open', '1')
   tell(base, 1)
   return 1
 end

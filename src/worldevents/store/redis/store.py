@@ -318,9 +318,12 @@ class RedisStore(Reading):
 
     # Restoring.
 
-    async def shut(self, goal_id: str, *, token: str, seen: str | None) -> bool:
-        told = [await self._call("shut", one, token, seen or "", str(LEASE_MS)) for one in self.partitions(goal_id)]
-        return all(told)
+    async def shut(self, seen: Mapping[Partition, str | None], *, token: str) -> bool:
+        for partition, epoch in sorted(seen.items()):
+            # In one order and no further than the first refusal: two of them never hold half of a goal each.
+            if not await self._call("shut", partition, token, epoch or "", str(LEASE_MS)):
+                return False
+        return True
 
     async def restore(self, goal_id: str, restoration: Restoration, *, token: str) -> bool:
         version = next(one for one in self._events.values() if goal_id in {g.id for g in one.event.goals})

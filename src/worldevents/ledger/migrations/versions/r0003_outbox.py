@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("epoch", sa.Text, nullable=False),
         sa.Column("run_id", sa.Text, nullable=False),
         sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("reached", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "goal_epoch",

@@ -1,0 +1,251 @@
+"""A store and a ledger as one process sees them: of their contracts what the code under simulation calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Final, TypeVar, TypeVarTuple
+
+from worldevents.clock import Clock
+from worldevents.errors import LedgerUnavailable, StoreLost, UnknownGoal, WorldEventsError
+from worldevents.ledger.base import Drained, Held, Standing, UserTotals, Watermark
+from worldevents.model import (
+    CommunityGoal,
+    EventVersion,
+    GoalContribution,
+    GoalState,
+    OutboxEntry,
+    Partition,
+    Position,
+    Repair,
+    SeasonalEvent,
+    TierUnlock,
+    Unreadable,
+)
+from worldevents.store.base import Answer, Backlog, Restoration
+from worldevents.testing.simulation.database import Database
+from worldevents.testing.simulation.memory import Known, Server
+from worldevents.testing.simulation.wire import Process, Wire
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class ModelLedger:
+    """An `OutboxLedger` at the other end of a wire."""
+
+    def __init__(self, process: Process, wire: Wire, database: Database) -> None:
+        self._process = process
+        self._wire = wire
+        self._database = database
+
+    async def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        return await self._wire.call(self._process, function, *arguments)
+
+    async def events(self) -> list[EventVersion]:
+        return await self._call(self._database.events)
+
+    async def publish(
+        self, event: SeasonalEvent, *, based_on: int, author: str, published_at: datetime, reason: str
+    ) -> EventVersion:
+        version = EventVersion(
+            event=event, version=based_on + 1, published_at=published_at, author=author, reason=reason
+        )
+        return await self._call(self._database.publish, version)
+
+    async def unlocks(self) -> list[TierUnlock]:
+        return await self._call(self._database.unlocks)
+
+    async def display_names(self) -> dict[str, str]:
+        return await self._call(self._database.display_names)
+
+    async def look_up(self, items: Sequence[GoalContribution]) -> list[Held | None]:
+        return await self._call(self._database.look_up, items)
+
+    async def watermark(self, partition: Partition) -> Watermark | None:
+        return await self._call(self._database.watermark, partition)
+
+    async def standing(self, goal_id: str) -> Standing:
+        return await self._call(self._database.standing, goal_id)
+
+    async def drain(
+        self, watermark: Watermark, run_id: str, entries: Sequence[OutboxEntry | Unreadable], *, at: datetime
+    ) -> Drained | None:
+        return await self._call(self._database.drain, watermark, run_id, entries, at)
+
+    async def rewind(self, watermark: Watermark, run_id: str, *, seq: int) -> Watermark | None:
+        return await self._call(self._database.rewind, watermark, run_id, seq)
+
+    async def begin_epoch(self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str) -> str:
+        return await self._call(self._database.begin_epoch, goal_id, partitions, at, reason)
+
+    async def repairs(self, partition: Partition) -> list[Repair]:
+        return await self._call(self._database.repairs, partition)
+
+    async def repaired(self, repairs: Sequence[Repair], *, at: datetime) -> None:
+        await self._call(self._database.repaired, repairs, at)
+
+    async def users(self, goal_id: str, *, after: str = "", limit: int = 10_000) -> list[UserTotals]:
+        return await self._call(self._database.users, goal_id, after, limit)
+
+    async def user_days(self, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:
+        return await self._call(self._database.user_days, goal_id, users)
+
+    async def recent(
+        self, goal_id: str, since: datetime, *, after: int = 0, limit: int = 10_000
+    ) -> tuple[list[Held], int]:
+        return await self._call(self._database.recent, goal_id, since, after, limit)
+
+
+class ModelStore:
+    """A `BufferedStore` at the other end of a wire."""
+
+    def __init__(self, process: Process, wire: Wire, server: Server, ledger: ModelLedger, clock: Clock) -> None:
+        self._process = process
+        self._wire = wire
+        self._server = server
+        self._ledger = ledger
+        self._clock = clock
+        self.events: dict[str, EventVersion] = {}
+
+    can_flush = True
+
+    async def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        return await self._wire.call(self._process, function, *arguments)
+
+    async def refresh(self) -> None:
+        """Take over what the ledger says about events."""
+        for version in await self._ledger.events():
+            known = self.events.get(version.event.id)
+            if known is None or known.version < version.version:
+                self.events[version.event.id] = version
+                await self._call(self._server.configure, version)
+
+    async def announce(self, event_id: str) -> None:
+        await self.refresh()
+        unlocks = await self._ledger.unlocks()
+        for goal in self.events[event_id].event.goals:
+            await self.decided(goal.id, unlocks=[one for one in unlocks if one.goal_id == goal.id], names={})
+
+    def goal(self, goal_id: str) -> CommunityGoal:
+        for version in self.events.values():
+            for goal in version.event.goals:
+                if goal.id == goal_id:
+                    return goal
+        raise UnknownGoal(field="goalId")
+
+    def partitions(self, goal_id: str) -> Sequence[Partition]:
+        return self._server.partitions(goal_id)
+
+    # Contributing.
+
+    async def contribute(self, batch: Sequence[GoalContribution]) -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        held = await self._held_before(batch, answers)
+        shares: dict[Partition, list[int]] = {}
+        for place, item in enumerate(batch):
+            if place not in answers:
+                shares.setdefault(self._server.partition_of(item.goal_id, item.user_id), []).append(place)
+        for partition, places in shares.items():
+            own = [(batch[place], held.get(place)) for place in places]
+            try:
+                told = await self._contribute(partition, own)
+            except WorldEventsError as error:
+                told = [error] * len(places)
+            answers.update(zip(places, told, strict=True))
+        return [answers[place] for place in range(len(batch))]
+
+    async def _contribute(
+        self, partition: Partition, own: Sequence[tuple[GoalContribution, Known | None]]
+    ) -> list[Answer]:
+        return await self._call(self._server.contribute, partition, own)
+
+    async def _held_before(self, batch: Sequence[GoalContribution], answers: dict[int, Answer]) -> dict[int, Known]:
+        """What the ledger holds of contributions that are older than the store remembers."""
+        least = self._clock.now() - self._server.bounds.window
+        old = [place for place, item in enumerate(batch) if item.occurred_at is not None and item.occurred_at < least]
+        try:
+            found = await self._ledger.look_up([batch[place] for place in old]) if old else []
+        except LedgerUnavailable as error:
+            answers.update(dict.fromkeys(old, error))
+            return {}
+        return {
+            place: Known(one.amount, one.status, one.position, _FOR_EVER)
+            for place, one in zip(old, found, strict=True)
+            if one is not None
+        }
+
+    async def state(self, goal_id: str) -> GoalState:
+        goal = self.goal(goal_id)
+        return await self._call(self._state, goal)
+
+    def _state(self, goal: CommunityGoal) -> GoalState:
+        shares = [self._server.share(one) for one in self.partitions(goal.id)]
+        if not all(one.is_open for one in shares):
+            raise StoreLost
+        return GoalState(
+            goal=goal,
+            total=sum(one.total for one in shares),
+            pending=sum(one.pending for one in shares),
+            participants=sum(one.participants for one in shares),
+            unlocks=shares[0].unlocks,
+            epoch=shares[0].epoch or "",
+            seq=sum(one.seq for one in shares),
+        )
+
+    # The outbox.
+
+    async def backlog(self, partition: Partition, *, after: int, limit: int) -> Backlog:
+        return await self._call(self._server.backlog, partition, after, limit)
+
+    async def acknowledge(self, partition: Partition, position: Position) -> None:
+        await self._call(self._server.acknowledge, partition, position)
+
+    async def take_back(self, repairs: Sequence[Repair]) -> None:
+        for one in repairs:
+            await self._call(self._server.take_back, one)
+
+    async def decided(self, goal_id: str, *, unlocks: Sequence[TierUnlock], names: Mapping[str, str]) -> None:
+        await self._call(self._server.decided, goal_id, unlocks, names)
+
+    async def sum_of_users(self, partition: Partition) -> int | None:
+        return await self._call(self._server.sum_of_users, partition)
+
+    async def flushed(self, goal_ids: Sequence[str]) -> None:
+        await self._call(self._server.flush, goal_ids)
+
+    # Restoring.
+
+    async def shut(self, seen: Mapping[Partition, str | None], *, token: str) -> bool:
+        for one, epoch in sorted(seen.items()):
+            if not await self._call(self._server.shut, one, token, epoch):
+                return False
+        return True
+
+    async def restore(self, goal_id: str, restoration: Restoration, *, token: str) -> bool:
+        await self._call(self._server.configure, *self.events.values())
+        for one in self.partitions(goal_id):
+            if not await self._call(self._server.wipe, one, token, restoration.epoch):
+                return False
+        if not await self._fill(goal_id, restoration, token):
+            return False
+        for one in self.partitions(goal_id):
+            if not await self._call(self._server.reopen, one, token, restoration):
+                return False
+        return True
+
+    async def _fill(self, goal_id: str, restoration: Restoration, token: str) -> bool:
+        server, epoch = self._server, restoration.epoch
+        async for users in restoration.users:
+            for one in self.partitions(goal_id):
+                own = [user for user in users if server.partition_of(goal_id, user.user_id) == one]
+                if not await self._call(server.fill_users, one, token, epoch, own):
+                    return False
+        async for ids in restoration.ids:
+            for one in self.partitions(goal_id):
+                known = [held for held in ids if server.partition_of(goal_id, held.user_id) == one]
+                if not await self._call(server.fill_ids, one, token, epoch, known):
+                    return False
+        return True

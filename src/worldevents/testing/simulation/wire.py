@@ -1,0 +1,148 @@
+"""The way from a process to a server: it takes its time, and loses calls and answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Generic, TypeVar, TypeVarTuple
+
+from worldevents.errors import WorldEventsError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+DELAY_S = 0.004
+"""A call and its answer take up to this, each; one in SLOW_ONE_IN takes SLOW_TIMES as long."""
+SLOW_ONE_IN = 24
+SLOW_TIMES = 40
+AT_ONCE = 0.5
+"""How many answers, of one, come back before anything else happens."""
+LATEST_S = 2 * DELAY_S * SLOW_TIMES**2
+"""After so long everything has arrived."""
+
+
+@dataclass(slots=True)
+class Process:
+    """What can be killed; from then on it calls nothing, and what it had called may still be done."""
+
+    name: str
+    is_dead: bool = False
+
+
+@dataclass(slots=True)
+class Trouble:
+    """How often a call does not go well, of one; 0 once the faults are over."""
+
+    refused: float
+    """It fails, and nothing is done."""
+    late: float
+    """It fails, and is done all the same, later."""
+    lost: float
+    """It is done, and its answer is lost."""
+
+    def end(self) -> None:
+        """No more of it."""
+        self.refused = self.late = self.lost = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Call(Generic[T]):
+    """A call on its way."""
+
+    answered: asyncio.Future[T]
+    do: Callable[[], T]
+    run: int
+    """The run of the server that it is meant for."""
+    told: str
+
+
+class Wire:
+    """Calls to one server, from everywhere."""
+
+    def __init__(
+        self,
+        name: str,
+        loop: asyncio.AbstractEventLoop,
+        rng: Random,
+        trouble: Trouble,
+        *,
+        failure: Callable[[], WorldEventsError],
+        say: Callable[[str], None] | None,
+    ) -> None:
+        self.is_away = False
+        self.runs = 1
+        """Calls to an earlier run of the server fail, and are not done."""
+        self._name = name
+        self._loop = loop
+        self._rng = rng
+        self._trouble = trouble
+        self._failure = failure
+        self._say = say
+
+    async def call(self, process: Process, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """Have this done in one step over there, and say what it said."""
+        if process.is_dead:
+            raise asyncio.CancelledError
+        answered: asyncio.Future[T] = self._loop.create_future()
+        told = f"{process.name} {self._name}.{function.__name__}"
+        call = _Call(answered, partial(function, *arguments), self.runs, told)
+        self._loop.call_later(self._delay(), self._arrive, call)
+        return await answered
+
+    def _delay(self) -> float:
+        random = self._rng.random
+        return DELAY_S * random() * (SLOW_TIMES if random() * SLOW_ONE_IN < 1 else 1)
+
+    def _arrive(self, call: _Call[T]) -> None:
+        trouble, fate = self._trouble, self._rng.random()
+        if call.run != self.runs or self.is_away or fate < trouble.refused:
+            self._note(call, "refused")
+            self._loop.call_later(self._delay(), _fail, call.answered, self._failure())
+        elif fate < trouble.refused + trouble.late:
+            self._note(call, "late")
+            _fail(call.answered, self._failure())
+            self._loop.call_later(self._delay() * SLOW_TIMES, self._afterwards, call)
+        else:
+            self._do(call, is_lost=fate > 1 - trouble.lost)
+
+    def _do(self, call: _Call[T], *, is_lost: bool) -> None:
+        try:
+            value = call.do()
+        except WorldEventsError as error:
+            self._note(call, error.code)
+            self._loop.call_later(self._delay(), _fail, call.answered, error)
+            return
+        self._note(call, "answer lost" if is_lost else str(value) if self._say else "")
+        if is_lost:
+            self._loop.call_later(self._delay(), _fail, call.answered, self._failure())
+        elif self._rng.random() < AT_ONCE:
+            _answer(call.answered, value)
+        else:
+            self._loop.call_later(self._delay(), _answer, call.answered, value)
+
+    def _afterwards(self, call: _Call[T]) -> None:
+        if call.run != self.runs or self.is_away:
+            return
+        try:
+            call.do()
+        except WorldEventsError as error:
+            self._note(call, f"late: {error.code}")
+        else:
+            self._note(call, "late: done")
+
+    def _note(self, call: _Call[T], outcome: str) -> None:
+        if self._say is not None:
+            self._say(f"{call.told}: {outcome}")
+
+
+def _answer(answered: asyncio.Future[T], value: T) -> None:
+    if not answered.done():
+        answered.set_result(value)
+
+
+def _fail(answered: asyncio.Future[T], error: WorldEventsError) -> None:
+    if not answered.done():
+        answered.set_exception(error)

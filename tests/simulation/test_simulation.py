@@ -1,0 +1,68 @@
+"""The seeded simulation: nothing is ever amiss, every fault strikes, a seed is one schedule, and mistakes are found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.mutants import MUTANTS, Mutant
+from worldevents.testing.simulation import run_seeds
+from worldevents.testing.simulation.scenario import Fault
+
+SEEDS = 20_000
+PARTS = 8
+TRACED = ("152", "2599", "3169")
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nothing_is_amiss_after_any_schedule(part: int) -> None:
+    """What was acknowledged is there, once, on both sides; and each fault, repeat and repair did happen."""
+    size = SEEDS // PARTS
+    figures = run_seeds(range(part * size, (part + 1) * size))
+    assert ({}, size) == (figures.failed, figures.seeds)
+    happened = {*(fault.name.lower() for fault in Fault), "repairs", "repeats", "conflicts", "dead letters", "unlocks"}
+    assert set() == {one for one in happened if not figures.did[one]}
+
+
+@pytest.mark.parametrize("seed", TRACED)
+def test_a_seed_is_one_schedule(seed: str) -> None:
+    """The same seed does the same, call by call, in any process."""
+    traces = [
+        python("-m", "worldevents.testing.simulation", "--seed", seed, "--trace", PYTHONHASHSEED=hashing)
+        for hashing in ("1", "2")
+    ]
+    assert [0, 0] == [one.returncode for one in traces], traces[0].stdout[-2_000:] + traces[0].stderr
+    assert traces[0].stdout == traces[1].stdout
+    assert traces[0].stdout.count("\n") > 100
+
+
+def test_seeds_differ() -> None:
+    """Another seed is another schedule."""
+    first, second = (python("-m", "worldevents.testing.simulation", "--seed", seed, "--trace") for seed in ("1", "2"))
+    assert first.stdout != second.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
+def test_a_mistake_is_found(mutant: Mutant) -> None:
+    """The real code with one mistake in it: some schedule shows it."""
+    found = python("-m", "tests.simulation.mutants", mutant.name)
+    assert 1 == found.returncode, found.stdout + found.stderr
+    assert "--seed" in found.stdout
