@@ -30,8 +30,9 @@ $(READY): pyproject.toml requirements/dev.txt tools/bootstrap tools/real_servers
 test: $(READY)
 	$(PYTEST)
 
-# Some ten minutes of faults: a thousand kills, and PostgreSQL away for a minute.
+# Some two hours of faults: a million schedules, a thousand kills, and PostgreSQL away for a minute.
 soak: $(READY)
+	$(BIN)/python -m worldevents.testing.simulation --seeds 1000000
 	WORLDEVENTS_CHAOS_KILLS=1000 WORLDEVENTS_CHAOS_AWAY_S=60 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/chaos
 
 # Under a minute: for every commit.

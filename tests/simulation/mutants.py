@@ -83,7 +83,7 @@ MUTANTS: Final = (
         "except ZeroDivisionError as error:\n                _log",
     ),
     Mutant("rescues nothing", _RESTORING, "if watermark is None or not found.entries:", "if True:"),
-    Mutant("rescues one batch", _RESTORING, "after = found.entries[-1].position.seq", "return", first=1_300),
+    Mutant("rescues one batch", _RESTORING, "after = found.entries[-1].position.seq", "return", first=2_200),
     Mutant(
         "rescues what is behind a watermark of another memory",
         _RESTORING,

@@ -1,31 +1,16 @@
-"""The seeded simulation: nothing is ever amiss, every fault strikes, a seed is one schedule, and mistakes are found."""
+"""The seeded simulation: nothing is ever amiss, every fault strikes, a seed is one schedule."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.running import python
 from worldevents.testing.simulation import run_seeds
 from worldevents.testing.simulation.scenario import Fault
 
 SEEDS = 20_000
 PARTS = 8
 TRACED = ("152", "2599", "3169")
-
-
-def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
 
 
 @pytest.mark.slow
@@ -56,13 +41,3 @@ def test_seeds_differ() -> None:
     """Another seed is another schedule."""
     first, second = (python("-m", "worldevents.testing.simulation", "--seed", seed, "--trace") for seed in ("1", "2"))
     assert first.stdout != second.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
-def test_a_mistake_is_found(mutant: Mutant) -> None:
-    """The real code with one mistake in it: some schedule shows it."""
-    found = python("-m", "tests.simulation.mutants", mutant.name)
-    assert 1 == found.returncode, found.stdout + found.stderr
-    assert "--seed" in found.stdout

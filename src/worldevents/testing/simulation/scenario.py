@@ -102,7 +102,7 @@ def scenario(rng: Random) -> Scenario:
         ),
         servers=rng.choice((1, 2)),
         syncers=rng.choice((0, 1)),
-        interval_s=rng.choice((0.04, 0.2)),
+        interval_s=rng.choice((0.06, 0.4)),
         batch_max=rng.choice((1, 3, 100)),
         calls_max=rng.choice((1, 2)),
         trouble=rng.choice(((0, 0, 0), (0.02, 0.02, 0.02), (0.05, 0.05, 0.1))),
