@@ -1,4 +1,4 @@
-"""The store in Redis, alone or a cluster: functions.lua decides, the modules beside it speak to it."""
+"""The store in Redis, alone or a cluster: the Lua functions decide, the modules beside it speak to it."""
 
 from __future__ import annotations
 

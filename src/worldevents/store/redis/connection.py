@@ -29,7 +29,10 @@ TRIES: Final = 3
 """How often a call is made before its caller is told to repeat it; each is keyed, so that a repeat counts nothing."""
 TRY_AGAIN_S: Final = 0.05
 WAITAOF_SINCE: Final = (7, 2)
-LIBRARY: Final = files("worldevents.store.redis").joinpath("functions.lua").read_text()
+PARTS: Final = ("common", "contributing", "carrying", "restoring", "reading")
+LIBRARY: Final = "\n".join(
+    files("worldevents.store.redis").joinpath(f"functions/{one}.lua").read_text() for one in PARTS
+)
 VERSION: Final = int(LIBRARY.partition("local VERSION = '")[2].partition("'")[0])
 
 _SAFE: Final = "noeviction"
@@ -148,8 +151,7 @@ def failing() -> Iterator[None]:
         told = str(error)
         if "Function not found" in told:
             raise _Missing from error
-        if told.startswith(("WRONGTYPE", "ERR")) and "OOM" not in told:
-            raise
+        _log.error("Redis refused a call: %s", told)
         raise StoreUnavailable(f"Redis refused ({told.partition(' ')[0]})") from error
     except (RedisError, OSError, TimeoutError) as error:
         _heed_cancellation()

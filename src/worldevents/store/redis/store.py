@@ -1,4 +1,4 @@
-"""The client side of functions.lua: a `BufferedStore` that any number of processes may have open at once."""
+"""The client side of the function library: a `BufferedStore` that any number of processes may have open at once."""
 
 from __future__ import annotations
 

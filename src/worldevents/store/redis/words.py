@@ -1,4 +1,4 @@
-"""Between the model and what functions.lua takes and gives: strings both ways. Nothing is decided here."""
+"""Between the model and what the functions take and gives: strings both ways. Nothing is decided here."""
 
 from __future__ import annotations
 

@@ -1,0 +1,112 @@
+-- What is between the store and its ledger.
+
+-- backlog  ARGV: after, limit
+-- -> {epoch, open, run id, last, total, pending, participants, entries}; of a memory that is gone all are '' or 0
+local function backlog(keys, args)
+  local base = keys[1]
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  local found = {}
+  if tonumber(args[2]) > 0 then
+    found = redis.call('XRANGE', base .. ':outbox', text(tonumber(args[1]) + 1) .. '-0', '+', 'COUNT', args[2])
+  end
+  return {field(base, 'epoch'), field(base, 'open'), run, text(number(base, 'last')), text(number(base, 'total')),
+          text(number(base, 'pending')), text(participants(base)), found}
+end
+
+-- How far an outbox may be trimmed: behind what is acknowledged, and what is kept of that for a while.
+local function trimmable(base, acked, instant, kept, kept_for)
+  local stream = base .. ':outbox'
+  local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  if not first then
+    return 0
+  end
+  local place = tonumber(string.match(first[1], '^%d+'))
+  local target = math.max(place, acked - kept)
+  local step = 1024
+  while step >= 1 do
+    local id = text(target + step) .. '-0'
+    local entry = target + step <= acked and redis.call('XRANGE', stream, id, id)[1]
+    if entry and tonumber(as_table(entry[2]).r or 'inf') < instant - kept_for then
+      target = target + step
+    else
+      step = step / 2
+    end
+  end
+  return target
+end
+
+-- acknowledge  ARGV: now, epoch, position, entries kept, us kept, window (us) -> 1, or 0 in another epoch
+local function acknowledge(keys, args)
+  local base, instant = keys[1], now(args[1])
+  if field(base, 'epoch') ~= args[2] then
+    return 0
+  end
+  local acked = math.max(number(base, 'acked'), tonumber(args[3]))
+  redis.call('HSET', base .. ':state', 'acked', text(acked))
+  local least = trimmable(base, acked, instant, tonumber(args[4]), tonumber(args[5]))
+  if least > 0 then
+    redis.call('XTRIM', base .. ':outbox', 'MINID', '~', text(least) .. '-0')
+  end
+  forget(base, math.floor((instant - tonumber(args[6])) / HOUR))
+  return 1
+end
+
+-- take_back  ARGV: epoch, position, user, amount, status -> 1, or 0 where that was done, or in another epoch
+local function take_back(keys, args)
+  local base, position, user, amount = keys[1], args[2], args[3], tonumber(args[4])
+  if field(base, 'epoch') ~= args[1] or redis.call('HEXISTS', base .. ':undone', position) == 1 then
+    return 0
+  end
+  redis.call('HSET', base .. ':undone', position, '1')
+  if args[5] == 'counted' then
+    local left = counted_by(base, user) - amount
+    redis.call('HINCRBY', base .. ':state', 'total', text(-amount))
+    if left > 0 then
+      redis.call('ZADD', base .. ':board', text(-left), user)
+    else
+      redis.call('ZREM', base .. ':board', user)
+    end
+  else
+    redis.call('HINCRBY', base .. ':state', 'pending', text(-amount))
+    redis.call('HINCRBY', base .. ':held', user, text(-amount))
+  end
+  tell(base, 1)
+  return 1
+end
+
+-- decide  ARGV: unlocks (JSON), how many -> 1, or 0 where they are known
+local function decide(keys, args)
+  local base = keys[1]
+  local before = field(base, 'unlocks')
+  if field(base, 'epoch') == '' or before == args[1] then
+    return 0
+  end
+  redis.call('HSET', base .. ':state', 'unlocks', args[1])
+  tell(base, math.max(1, tonumber(args[2]) - #cjson.decode(before == '' and '[]' or before)))
+  return 1
+end
+
+-- configure  ARGV: version, 1 to tell it though it is known, then field, value, ... -> 1, or 0 where it is known
+local function configure(keys, args)
+  local base = keys[1]
+  local version = tonumber(redis.call('HGET', base .. ':goal', 'version') or '0')
+  if tonumber(args[1]) < version or (tonumber(args[1]) == version and args[2] ~= '1') then
+    return 0
+  end
+  local had_days = limit(as_table(redis.call('HGETALL', base .. ':goal')), 'day')
+  redis.call('HSET', base .. ':goal', 'version', args[1], unpack(args, 3))
+  if limit(as_table(redis.call('HGETALL', base .. ':goal')), 'day') and not had_days and number(base, 'last') > 0 then
+    -- What counted on each day is in the ledger alone: nothing more is taken until it was brought here.
+    redis.call('HSET', base .. ':state', 'open', '0')
+  end
+  if is_open(base) then
+    tell(base, 1)
+  end
+  return 1
+end
+
+reads('backlog', backlog)
+writes('acknowledge', acknowledge)
+writes('take_back', take_back)
+writes('decide', decide)
+writes('configure', configure)

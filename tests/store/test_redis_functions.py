@@ -1,0 +1,353 @@
+"""What only a store in Redis can suffer: wrong keys, no memory, other functions, a takeover; nothing is half done."""
+
+import logging
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import redis
+
+from tests.servers import RedisServer
+from worldevents.ledger import open_ledger
+from worldevents.ledger.base import OutboxLedger
+from worldevents.model import GoalContribution, Limits, OverLimit, Partition, Position, Unreadable
+from worldevents.store.base import UserRecord
+from worldevents.store.redis import RedisStore
+from worldevents.store.redis import connection as connections
+from worldevents.store.redis.store import OutboxBounds
+from worldevents.syncer import Syncer
+from worldevents.telemetry import Telemetry
+from worldevents.testing.builders import DURING, a_contribution, a_goal, an_event
+from worldevents.testing.clock import ManualClock
+from worldevents.testing.opened import word
+from worldevents.testing.store_buffering import ANOTHER, OWN, restoration
+
+VOLUME = Partition("volume")
+HOUR = timedelta(hours=1)
+BOUNDS = OutboxBounds(kept_max=500, kept_s=60, bytes_max=100_000)
+
+
+@dataclass
+class Opened:
+    store: RedisStore
+    ledger: OutboxLedger
+    syncer: Syncer
+    client: redis.Redis
+    prefix: str
+
+    def key(self, name: str) -> str:
+        return f"{self.prefix}:{{volume:0}}:{name}"
+
+    def field(self, name: str) -> str:
+        found: Any = self.client.hget(self.key("state"), name)
+        return (found or b"").decode()
+
+    def everything(self) -> dict[bytes, bytes | None]:
+        """All of this store's keys, as they are."""
+        names: Any = self.client.keys(f"{self.prefix}:*")
+        return {name: self.client.dump(name) for name in names}
+
+    async def tell(self, *batch: GoalContribution) -> list[str]:
+        return [word(answer) for answer in await self.store.contribute(batch)]
+
+    async def publish(self, limits: Limits, *, based_on: int = 0) -> None:
+        event = an_event(a_goal(target=10**15, limits=limits))
+        await self.ledger.publish(event, based_on=based_on, author="test", published_at=DURING, reason="")
+        await self.store.announce("winter")
+        assert await self.syncer.once()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(DURING)
+
+
+@pytest_asyncio.fixture
+async def opened(redis_server: RedisServer, sqlite_url: str, clock: ManualClock) -> AsyncIterator[Opened]:
+    """A store with a goal without limits."""
+    prefix = uuid.uuid4().hex[:8]
+    async with (
+        open_ledger(sqlite_url) as ledger,
+        RedisStore.open(redis_server.url, ledger, prefix=prefix, outbox=BOUNDS, clock=clock) as store,
+    ):
+        syncer = Syncer(store, ledger, clock, Telemetry(), interval_s=0.01, batch_max=1_000, window_s=7_200)
+        with redis_server.client() as client:
+            opened = Opened(store, ledger, syncer, client, prefix)
+            await opened.publish(Limits())
+            yield opened
+
+
+# Refused as a whole: nothing is written.
+
+
+@pytest.mark.parametrize("name", ["state", "goal", "board", "held", "days", "outbox", "undone", "hours"])
+async def test_a_key_of_another_type_stops_nothing_halfway(opened: Opened, name: str) -> None:
+    """Somebody has put something else where a key of ours is: callers hear of it, and nothing is changed."""
+    opened.client.delete(opened.key(name))
+    opened.client.set(opened.key(name), "not ours")
+    before = opened.everything()
+    assert ["store_unavailable"] == await opened.tell(a_contribution("a"))
+    assert before == opened.everything()
+
+
+async def test_a_server_without_memory_does_nothing_by_halves(opened: Opened) -> None:
+    """Redis refuses to write: callers are told to come again, reading goes on, and then all goes on."""
+    await opened.tell(a_contribution("a"))
+    before = opened.everything()
+    opened.client.config_set("maxmemory", "1")
+    try:
+        assert ["store_unavailable"] == await opened.tell(a_contribution("b"))
+        assert 10 == (await opened.store.state("volume")).total
+    finally:
+        opened.client.config_set("maxmemory", "0")
+    assert before == opened.everything()
+    assert ["counted"] == await opened.tell(a_contribution("b"))
+
+
+async def test_an_amount_that_is_none_is_refused(opened: Opened) -> None:
+    """What could never come from the engine does not get in by the back door either."""
+    for amount in (0, -5):
+        told = await opened.tell(a_contribution("a", 7), a_contribution("b", amount))
+        assert ["store_unavailable"] * 2 == told
+    assert 0 == (await opened.store.state("volume")).total
+
+
+# The functions themselves.
+
+
+async def test_functions_that_are_missing_are_loaded(opened: Opened) -> None:
+    """Somebody has flushed the functions: the next call brings them back."""
+    opened.client.function_flush()
+    assert ["counted"] == await opened.tell(a_contribution("a"))
+
+
+@pytest.mark.parametrize(("there", "then"), [("0", str(connections.VERSION)), ("99", "99")])
+async def test_older_functions_are_replaced_and_newer_ones_are_not(
+    opened: Opened, redis_server: RedisServer, there: str, then: str
+) -> None:
+    """Who connects brings the functions up to date; a process of the version before leaves newer ones alone."""
+    ours = connections.LIBRARY
+    opened.client.function_load(
+        ours.replace(f"VERSION = '{connections.VERSION}'", f"VERSION = '{there}'"), replace=True
+    )
+    try:
+        async with connections.connected(redis_server.url):
+            found: Any = opened.client.fcall("worldevents_version", 0)
+        assert then == found.decode()
+    finally:
+        opened.client.function_load(ours, replace=True)
+
+
+# What Redis is set to.
+
+
+async def test_a_server_without_a_file_is_warned_of(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Without an append-only file it works, and every start says what that means; `fsynced` is not promised."""
+    with RedisServer({"appendonly": "no"}) as server, caplog.at_level(logging.WARNING):
+        async with (
+            open_ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger,
+            RedisStore.open(server.url, ledger) as store,
+        ):
+            assert not store.can_flush
+    assert "Redis has no append-only file" in caplog.text
+
+
+# Judging.
+
+
+async def test_what_a_goal_cannot_hold_is_refused(opened: Opened) -> None:
+    """A total stays below 2^53, for then it is exact."""
+    assert ["counted", "limit_exceeded"] == await opened.tell(
+        a_contribution("a", 2**53 - 1), a_contribution("b", 1, user="bob")
+    )
+
+
+async def test_limits_hold_or_refuse(opened: Opened) -> None:
+    """Each of the three limits, one after the other, for those who hold and those who refuse."""
+    await opened.publish(Limits(per_contribution=50, per_user=80), based_on=1)
+    assert ["held", "counted", "held", "counted"] == await opened.tell(
+        a_contribution("a", 51), a_contribution("b", 50), a_contribution("c", 31), a_contribution("d", 30)
+    )
+    await opened.publish(Limits(per_contribution=50, over=OverLimit.REFUSE), based_on=2)
+    assert ["limit_exceeded", "counted"] == await opened.tell(a_contribution("e", 51), a_contribution("f", 50))
+    # A user who has nothing but held amounts is restored as such.
+    assert ["counted"] == await opened.tell(a_contribution("g", 1, user="bob"))
+
+
+async def test_what_is_only_held_is_restored_as_that(opened: Opened) -> None:
+    """A user without a counted amount is not on the board, before a restoration or after it."""
+    await opened.publish(Limits(per_contribution=50), based_on=1)
+    assert ["held"] == await opened.tell(a_contribution("a", 51))
+    assert await opened.syncer.once()
+    opened.client.flushall()
+    assert await opened.syncer.once()
+    state = await opened.store.state("volume")
+    assert (0, 51, 0) == (state.total, state.pending, state.participants)
+
+
+async def test_the_future_is_refused(opened: Opened) -> None:
+    """What has not happened is not counted, but for a minute by which clocks differ."""
+    assert ["counted", "occurred_at_future"] == await opened.tell(
+        a_contribution("a", occurred_at=DURING + timedelta(seconds=60)),
+        a_contribution("b", occurred_at=DURING + timedelta(seconds=61)),
+    )
+
+
+async def test_what_comes_late_is_no_update(opened: Opened, clock: ManualClock) -> None:
+    """After the grace a contribution is kept, changes no sum, and is told to nobody."""
+    before = await opened.store.state("volume")
+    clock.set(before.goal.ends_at + before.goal.grace)
+    assert ["late"] == await opened.tell(a_contribution("a", occurred_at=DURING))
+    assert before == await opened.store.state("volume")
+    assert await opened.syncer.once()
+    assert 1 == len([one for one in await opened.ledger.look_up([a_contribution("a")]) if one])
+
+
+async def test_a_limit_by_day_that_comes_later_counts_what_was(opened: Opened) -> None:
+    """With a new limit by day a goal takes nothing until its days were brought from the ledger; then they count."""
+    await opened.tell(a_contribution("a", 40))
+    event = an_event(a_goal(target=10**15, limits=Limits(per_user_day=50)))
+    await opened.ledger.publish(event, based_on=1, author="test", published_at=DURING, reason="")
+    await opened.store.announce("winter")
+    assert ["store_lost"] == await opened.tell(a_contribution("b", 11))
+    assert await opened.syncer.once()
+    assert ["held", "counted"] == await opened.tell(a_contribution("b", 11), a_contribution("c", 10))
+
+
+# The outbox.
+
+
+async def test_what_is_acknowledged_goes_when_it_is_old(opened: Opened, clock: ManualClock) -> None:
+    """Of what the ledger has, the newest and the youngest stay; the rest goes, and nothing else does."""
+    for number in range(4):
+        await opened.tell(*(a_contribution(f"{number}-{n}", 1) for n in range(100)))
+        assert await opened.syncer.once()
+    assert 400 == opened.client.xlen(opened.key("outbox"))
+    clock.move(timedelta(seconds=61))
+    await opened.tell(a_contribution("last", 1))
+    assert await opened.syncer.once()
+    assert 1 <= opened.client.xlen(opened.key("outbox")) <= 200
+    assert 401 == (await opened.store.state("volume")).total
+
+
+async def test_more_than_enough_goes_though_it_is_young(opened: Opened) -> None:
+    """Beyond the count that is kept, age does not matter; an outbox that is empty is no trouble."""
+    opened.client.delete(opened.key("outbox"))
+    await opened.store.acknowledge(VOLUME, Position(opened.field("epoch"), 0))
+    for number in range(8):
+        await opened.tell(*(a_contribution(f"{number}-{n}", 1) for n in range(100)))
+    await opened.store.acknowledge(VOLUME, Position(opened.field("epoch"), 800))
+    assert BOUNDS.kept_max <= opened.client.xlen(opened.key("outbox")) <= BOUNDS.kept_max + 100
+
+
+async def test_bytes_have_a_bound_too(opened: Opened) -> None:
+    """Entries with long names fill the outbox sooner than their number does."""
+    told: list[str] = []
+    while told[-1:] != ["ledger_behind"]:
+        told += await opened.tell(a_contribution(f"{len(told)}", 1, display_name="N" * 200))
+    assert 300 < len(told) < 500
+
+
+async def test_what_nobody_can_read_is_a_dead_letter(opened: Opened) -> None:
+    """An entry that was tampered with is put aside, the others are carried, and the sums are the ledger's."""
+    await opened.tell(a_contribution("a", 5), a_contribution("b", 6), a_contribution("c", 7))
+    opened.client.xdel(opened.key("outbox"), "3-0")
+    opened.client.hset(opened.key("state"), "last", "4")
+    opened.client.xadd(opened.key("outbox"), {"u": "ann"}, id="4-0")
+    found = await opened.store.backlog(VOLUME, after=0, limit=9)
+    assert [False, False, True] == [isinstance(one, Unreadable) for one in found.entries]
+    assert await opened.syncer.once()
+    (letter,) = await opened.ledger.dead_letters()
+    assert (4, "it cannot be read") == (letter.position.seq, letter.reason)
+    assert 11 == (await opened.store.state("volume")).total == (await opened.ledger.totals())["volume"].total
+
+
+async def test_ids_go_when_their_window_has_passed(opened: Opened, clock: ManualClock) -> None:
+    """Redis remembers ids for the window; after that the ledger knows them."""
+    await opened.tell(a_contribution("a", 5))
+    assert await opened.syncer.once()
+    assert opened.client.keys(f"{opened.key('seen')}:*")
+    clock.move(4 * HOUR)
+    await opened.tell(a_contribution("b", 5))
+    assert await opened.syncer.once()
+    assert 1 == opened.client.zcard(opened.key("hours"))
+    assert ["counted"] == await opened.tell(a_contribution("a", 5)), "until the syncer has looked"
+    assert await opened.syncer.once()
+    assert 10 == (await opened.store.state("volume")).total
+    assert ["counted again"] == await opened.tell(a_contribution("a", 5, occurred_at=DURING))
+
+
+# Restoring.
+
+
+async def _interrupted(opened: Opened, how: str, after: str) -> bool:
+    """Restore, and let something happen while the users are filled in, or the ids."""
+
+    async def users() -> AsyncIterator[Sequence[UserRecord]]:
+        if after == "wipe":
+            _happen(opened, how)
+        yield [UserRecord(user_id="ann", amount=3, pending=0)]
+        if after == "users":
+            _happen(opened, how)
+
+    assert await opened.store.shut({VOLUME: opened.field("epoch") or None}, token=OWN)
+    told = restoration("9-new", users())
+    return await opened.store.restore("volume", told, token=OWN)
+
+
+def _happen(opened: Opened, how: str) -> None:
+    if how == "flush":
+        opened.client.flushall()
+    else:
+        # The lease is over, and somebody else has shut it.
+        opened.client.hset(opened.key("state"), "token", "another")
+
+
+@pytest.mark.parametrize("how", ["flush", "takeover"])
+@pytest.mark.parametrize("after", ["wipe", "users"])
+async def test_an_interrupted_restoration_opens_nothing(opened: Opened, how: str, after: str) -> None:
+    """Memory that was lost again, or that is somebody else's now: who comes too late opens nothing."""
+    await opened.tell(a_contribution("a", 5))
+    assert await opened.syncer.once()
+    assert not await _interrupted(opened, how, after)
+    assert "1" != opened.field("open")
+    opened.client.hdel(opened.key("state"), "token")
+    assert await opened.syncer.once()
+    assert 5 == (await opened.store.state("volume")).total
+
+
+async def test_an_attempt_from_before_opens_nothing(opened: Opened) -> None:
+    """A call that was on its way while its goal was shut again comes too late."""
+    base = opened.key("")[:-1]
+    seen = opened.field("epoch")
+    assert await opened.store.shut({VOLUME: seen}, token=OWN)
+    assert 1 == opened.client.fcall("worldevents_wipe", 1, base, "own", "8-old")
+    assert await opened.store.shut({VOLUME: None}, token=OWN)
+    assert 0 == opened.client.fcall("worldevents_reopen", 1, base, "own", "8-old", "1", "0", "0", "[]")
+
+
+async def test_who_is_silent_for_too_long_is_followed(opened: Opened) -> None:
+    """After the lease somebody else may restore."""
+    seen = opened.field("epoch")
+    assert await opened.store.shut({VOLUME: seen}, token=OWN)
+    assert not await opened.store.shut({VOLUME: seen}, token=ANOTHER)
+    touched = int(opened.field("touched"))
+    opened.client.hset(opened.key("state"), "touched", str(touched - 10_001))
+    assert await opened.store.shut({VOLUME: seen}, token=ANOTHER)
+
+
+# Reading.
+
+
+async def test_a_board_with_ties_is_by_name(opened: Opened) -> None:
+    """Among equals the order is by user id, wherever one looks in."""
+    users = [f"u{number}" for number in range(9)]
+    await opened.tell(*(a_contribution("a", 5, user=user) for user in reversed(users)), a_contribution("a", 9))
+    for user in users:
+        found = await opened.store.leaderboard("volume", limit=3, around=user)
+        assert user in [row.user_id for row in found.contributors]
+        assert sorted(found.contributors, key=lambda row: (-row.amount, row.user_id)) == list(found.contributors)
