@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -116,7 +115,7 @@ class _Link:
             await asked
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, can_be_lost: bool) -> None:
-        with suppress(OSError):
+        try:
             while piece := await reader.read(CHUNK):
                 if self._proxy.delay_s:
                     await asyncio.sleep(self._proxy.delay_s)
@@ -127,3 +126,6 @@ class _Link:
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            # A reset on one side is one on the other: a server must not wait for a client that was killed.
+            self.cut()

@@ -45,8 +45,12 @@ async def accounted(deployment: Deployment) -> Account:
     return Account(judge(books, heard.acknowledged), books, heard.repeats, heard.retries, lost)
 
 
-def assert_nothing_is_amiss(deployment: Deployment, account: Account) -> None:
-    """Exactly what was acknowledged is there, and what was told again on purpose was known each time."""
+def assert_nothing_is_amiss(deployment: Deployment, account: Account, *, may_forget: bool = False) -> None:
+    """Exactly what was acknowledged is there, and what was told again on purpose was known each time.
+
+    A memory that goes back may forget an id and count it in the very place where the ledger has it already: then it
+    `may_forget` that this is a repeat, and nothing else.
+    """
     verdict = account.verdict
     assert (0, 0, 0) == (verdict.lost, verdict.double, verdict.unheard), f"{account}\n{deployment.logs()}"
-    assert [] == deployment.heard.counted_again
+    assert may_forget or [] == deployment.heard.counted_again

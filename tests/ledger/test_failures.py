@@ -1,20 +1,26 @@
 """When the database cannot be used the ledger says so in its own words, and nothing is lost or counted twice."""
 
+import asyncio
 import contextlib
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Connection, text
 
 from tests.servers import PostgresServer
 from worldevents.errors import ConfigurationInvalid, LedgerUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger
+from worldevents.ledger.database import Database, parse_url
 from worldevents.testing.builders import DURING, a_contribution, an_event
 from worldevents.testing.ledger_counting import keep
+
+SECONDS = 30.0
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -132,6 +138,31 @@ async def test_readers_come_back_too(postgres: PostgresServer, postgres_url: str
             assert await ledger.totals() == before
         except LedgerUnavailable:
             assert await ledger.totals() == before
+
+
+async def test_a_transaction_that_nobody_goes_on_with_is_ended(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody vanished with a lock in hand: PostgreSQL takes it away, and the others go on."""
+    monkeypatch.setattr("worldevents.ledger.database.IDLE_S", 1)
+    gone, here = Database(parse_url(postgres_url)), Database(parse_url(postgres_url))
+
+    def hold(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE IF NOT EXISTS lock (id int)"))
+        connection.execute(text("LOCK TABLE lock"))
+        has_it.set()
+        assert others.wait(SECONDS)
+
+    has_it, others = threading.Event(), threading.Event()
+    await here.write(lambda connection: connection.execute(text("CREATE TABLE IF NOT EXISTS lock (id int)")))
+    holding = asyncio.create_task(gone.write(hold))
+    assert await asyncio.to_thread(has_it.wait, SECONDS)
+    await here.write(lambda connection: connection.execute(text("LOCK TABLE lock")))
+    others.set()
+    with pytest.raises(LedgerUnavailable):
+        await holding
+    for one in (gone, here):
+        await one.close()
 
 
 def test_a_full_disk(tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for another process's write before it gives up."""
 READERS = 2
 """Threads that read, beside the one that writes."""
+IDLE_S = 30
+"""How long PostgreSQL lets a transaction of ours wait for its next statement: none of them waits for anybody."""
+_PATIENCE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+"""In seconds: a server whose machine vanished is noticed after 25, though it never says so."""
 
 
 def parse_url(url: str) -> URL:
@@ -131,7 +135,9 @@ class Database:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, pool_size=1 + READERS, max_overflow=0, connect_args={"connect_timeout": 10})
+        engine = create_engine(url, pool_size=1 + READERS, max_overflow=0, connect_args=_PATIENCE)
+        event.listen(engine, "connect", _prepare_postgres)
+        return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -143,6 +149,13 @@ def _reading(engine: Engine) -> Engine:
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ")
     return engine
+
+
+def _prepare_postgres(connection: Any, _record: object) -> None:
+    # Somebody whose machine vanished in a transaction must not hold the others up until its connection is missed.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
