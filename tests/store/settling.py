@@ -1,19 +1,26 @@
 """A store in Redis whose every change has reached the ledger when it is answered, so that the laws may look at both."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from worldevents.clock import Clock
+from worldevents.errors import LedgerBehind, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
-from worldevents.model import GoalContribution
-from worldevents.store.base import Answer
+from worldevents.ledger.base import OutboxLedger
+from worldevents.model import Ack, GoalContribution, Receipt
+from worldevents.runtime import Runtime
+from worldevents.store.base import Answer, BufferedStore
 from worldevents.store.redis import RedisStore
+from worldevents.store.redis.store import OutboxBounds
 from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
 from worldevents.testing.opened import OpenStore, StoreOpener
+from worldevents.testing.store_buffering import BufferOpener
 
 WINDOW_S = 30 * 86_400
+SECONDS = 20.0
 
 
 class SettlingStore(RedisStore):
@@ -54,3 +61,42 @@ def opener_of(redis_url: str, ledger_url: str, *, partitions: int = 1) -> StoreO
             yield OpenStore(store, ledger)
 
     return opener
+
+
+def buffered_opener_of(redis_url: str, ledger_url: str) -> BufferOpener:
+    """Open a store of its own in Redis, in front of a ledger."""
+
+    @asynccontextmanager
+    async def opener(clock: Clock, waiting_max: int) -> AsyncIterator[tuple[BufferedStore, OutboxLedger]]:
+        bounds, prefix = OutboxBounds(waiting_max=waiting_max), uuid.uuid4().hex[:8]
+        async with (
+            open_ledger(ledger_url) as ledger,
+            RedisStore.open(redis_url, ledger, prefix=prefix, outbox=bounds, clock=clock) as store,
+        ):
+            yield store, ledger
+
+    return opener
+
+
+async def counted(
+    runtime: Runtime, contribution_id: str, amount: int = 5, *, goal: str = "volume", ack: Ack = Ack.APPLIED
+) -> Receipt:
+    """Contribute as a patient caller does: with the same id, until there is an answer."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            with suppress(StoreLost, StoreUnavailable, LedgerBehind):
+                return await runtime.engine.contribute(goal, "ann", amount, contribution_id=contribution_id, ack=ack)
+            await asyncio.sleep(0.02)
+
+
+async def agreed(runtime: Runtime) -> dict[str, int]:
+    """The totals, when nothing waits any more and store, contributors and ledger say the same."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            with suppress(StoreLost, StoreUnavailable):
+                assert runtime.syncer is not None
+                found = await runtime.syncer.reconcile(fix=False)
+                audits = await runtime.ledger.audit()
+                if all(one.agrees and not one.waiting for one in found) and all(one.agrees for one in audits):
+                    return {one.goal_id: one.ledger.total for one in found}
+            await asyncio.sleep(0.02)

@@ -18,7 +18,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from worldevents.errors import ConfigurationInvalid, StoreUnavailable
 
@@ -34,6 +34,9 @@ LIBRARY: Final = "\n".join(
     files("worldevents.store.redis").joinpath(f"functions/{one}.lua").read_text() for one in PARTS
 )
 VERSION: Final = int(LIBRARY.partition("local VERSION = '")[2].partition("'")[0])
+
+LOST: Final = (RedisError, RedisClusterException, OSError)
+"""What the driver raises where there is no server, or no more."""
 
 _SAFE: Final = "noeviction"
 _log = logging.getLogger(__name__)
@@ -109,7 +112,7 @@ class Connection:
 
     async def close(self) -> None:
         for one in (self._client, self.listener):
-            with suppress(RedisError, OSError):
+            with suppress(*LOST):
                 await one.aclose()
 
 
@@ -153,7 +156,7 @@ def failing() -> Iterator[None]:
             raise _Missing from error
         _log.error("Redis refused a call: %s", told)
         raise StoreUnavailable(f"Redis refused ({told.partition(' ')[0]})") from error
-    except (RedisError, OSError, TimeoutError) as error:
+    except (*LOST, TimeoutError) as error:
         _heed_cancellation()
         raise StoreUnavailable(f"Redis cannot be reached ({type(error).__name__})") from error
 

@@ -8,15 +8,17 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, Final
 
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as NoConnection
 
 from worldevents.errors import WorldEventsError
-from worldevents.store.redis.connection import Connection
+from worldevents.store.redis.connection import LOST, Connection
 
 LOOK_S: Final = 2.0
 """How often everything is looked at though nothing was told: a message may have been lost."""
 WAIT_S: Final = 0.25
-"""How long one wait for a message takes at most; then newly wanted channels are subscribed."""
+"""How long one wait for a message takes at most, and how often newly wanted channels are subscribed."""
+UNTIL_S: Final = 0.02
+"""How often it is seen whether anything is subscribed yet."""
 AGAIN_S: Final = 0.2
 """How long until a lost subscription is made again."""
 
@@ -47,8 +49,9 @@ class Listener:
             while True:
                 try:
                     await self._listen()
-                except (RedisError, OSError, WorldEventsError) as error:
-                    _log.warning("the updates of other processes are interrupted: %s", type(error).__name__)
+                except* (*LOST, WorldEventsError) as group:
+                    told = ", ".join(type(error).__name__ for error in group.exceptions)
+                    _log.warning("the updates of other processes are interrupted: %s", told)
                 await asyncio.sleep(AGAIN_S)
 
     async def _look_often(self) -> None:
@@ -58,24 +61,43 @@ class Listener:
             await asyncio.sleep(LOOK_S)
 
     async def _listen(self) -> None:
-        subscription: Any = self._connection.listener.pubsub(ignore_subscribe_messages=True)
-        subscribed: set[str] = set()
+        """Subscribe to all channels, new ones too, and read each server's messages in a task of its own."""
+        client: Any = self._connection.listener
+        if self._connection.is_cluster:
+            # Where a channel's master is, the client knows only after this.
+            await client.initialize()
+        subscription: Any = client.pubsub()
+        nodes = client.get_primaries() if self._connection.is_cluster else [None]
         try:
-            while True:
-                new = set(self._channels()) - subscribed
-                for channel in new:
-                    await subscription.ssubscribe(channel)
-                subscribed |= new
-                if new:
-                    await self._look()
-                message = await self._next(subscription)
-                if message is not None and message["type"] in ("message", "smessage"):
-                    await self._hear(message["channel"].decode(), message["data"])
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._subscribe(subscription))
+                for node in nodes:
+                    tasks.create_task(self._read(subscription, node))
         finally:
-            with suppress(RedisError, OSError):
+            with suppress(*LOST):
                 await subscription.aclose()
 
-    async def _next(self, subscription: Any) -> Any:
-        if self._connection.is_cluster:
-            return await subscription.get_sharded_message(timeout=WAIT_S)
-        return await subscription.get_message(timeout=WAIT_S)
+    async def _subscribe(self, subscription: Any) -> None:
+        subscribed: set[str] = set()
+        while True:
+            new = set(self._channels()) - subscribed
+            for channel in new:
+                await subscription.ssubscribe(channel)
+            subscribed |= new
+            if new:
+                await self._look()
+            await asyncio.sleep(WAIT_S)
+
+    async def _read(self, subscription: Any, node: Any) -> None:
+        while True:
+            source = subscription if node is None else subscription.node_pubsub_mapping.get(node.name)
+            if source is None or source.connection is None:
+                # Nothing is subscribed there, yet.
+                await asyncio.sleep(UNTIL_S)
+                continue
+            message = await source.get_message(timeout=WAIT_S)
+            kind = None if message is None else message["type"]
+            if kind in ("message", "smessage"):
+                await self._hear(message["channel"].decode(), message["data"])
+            elif kind == "sunsubscribe":
+                raise NoConnection("a goal has moved to another master")
