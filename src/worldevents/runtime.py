@@ -69,7 +69,7 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         is_buffered = bool(settings.redis_url)
         ledger = await stack.enter_async_context(
-            open_ledger(settings.database_url, migrate=settings.auto_migrate, own=not is_buffered)
+            open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True, shared=is_buffered)
         )
         front = await _front(stack, settings, ledger, clock, telemetry) if is_buffered else None
         store = front.store if front else await open_store(ledger, clock)
@@ -169,7 +169,7 @@ async def open_syncer(settings: Settings | None = None) -> AsyncIterator[tuple[B
             "there is nothing to carry: contributions are in the ledger at once", field="redis_url"
         )
     async with (
-        open_ledger(settings.database_url, migrate=settings.auto_migrate) as ledger,
+        open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True, shared=True) as ledger,
         open_buffered(settings, ledger, clock) as store,
     ):
         yield store, new_syncer(settings, store, ledger, clock, Telemetry())

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from tests.ledger.processes import OWN, line, running
+from tests.ledger.test_failures import drop_connections
 from tests.servers import PostgresServer
-from worldevents.errors import ConfigurationInvalid, DatabaseOwned
+from worldevents.errors import ConfigurationInvalid, DatabaseOwned, LedgerUnavailable
 from worldevents.ledger import Address, announced, find_server, open_ledger
 from worldevents.ledger.owner import GLANCES_S
 from worldevents.testing.builders import DURING, a_contribution, an_event
@@ -44,6 +45,35 @@ async def test_a_second_runtime_in_one_process_is_refused(ledger_url: str) -> No
             async with open_ledger(ledger_url, own=True):
                 pass
         await first.publish(an_event(), based_on=0, author="test", published_at=DURING, reason="")
+
+
+async def test_many_own_it_together(ledger_url: str) -> None:
+    """Processes that count through one store of theirs have the database together, and keep one alone away."""
+    async with open_ledger(ledger_url, own=True, shared=True) as first:
+        async with open_ledger(ledger_url, own=True, shared=True) as second:
+            await second.publish(an_event(), based_on=0, author="test", published_at=DURING, reason="")
+            await first.append([a_contribution("a")], keep())
+        with pytest.raises(DatabaseOwned):
+            async with open_ledger(ledger_url, own=True):
+                pass
+        await first.append([a_contribution("b")], keep())
+    async with open_ledger(ledger_url, own=True):
+        with pytest.raises(DatabaseOwned):
+            async with open_ledger(ledger_url, own=True, shared=True):
+                pass
+
+
+async def test_who_lost_the_lock_together_is_refused(postgres: PostgresServer, postgres_url: str) -> None:
+    """A server that started again has dropped their locks: once somebody has the database alone, they write nothing."""
+    async with open_ledger(postgres_url, own=True, shared=True) as together:
+        await together.publish(an_event(), based_on=0, author="test", published_at=DURING, reason="")
+        drop_connections(postgres, postgres_url)
+        async with open_ledger(postgres_url, own=True) as alone:
+            with pytest.raises((DatabaseOwned, LedgerUnavailable)):
+                await together.append([a_contribution("a")], keep())
+            with pytest.raises(DatabaseOwned):
+                await together.append([a_contribution("a")], keep())
+            assert (await alone.totals())["volume"].total == 0
 
 
 async def test_who_does_not_ask_to_own_may_read(ledger_url: str) -> None:

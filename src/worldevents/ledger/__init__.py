@@ -15,23 +15,29 @@ from worldevents.ledger.migrate import HEAD, claim, require_head, revision, upgr
 from worldevents.ledger.owner import Address, announcing, owning
 from worldevents.ledger.owner import find_server as _find_server
 
+SHARED = "shared"
+"""The one name under which all write who own a database together."""
+
 __all__ = ["HEAD", "Address", "announced", "find_server", "migrate_ledger", "open_ledger", "schema_revision"]
 
 
 @asynccontextmanager
-async def open_ledger(url: str, *, migrate: bool = True, own: bool = False) -> AsyncIterator[OutboxLedger]:
+async def open_ledger(
+    url: str, *, migrate: bool = True, own: bool = False, shared: bool = False
+) -> AsyncIterator[OutboxLedger]:
     """The ledger in a database, `sqlite:///file` or `postgresql://…`; closed when the context ends.
 
     With `migrate` the schema is brought up to date first; without it an older one is LedgerOutdated. With `own` no
-    other process that asks for the same can have it (DatabaseOwned): the embedded store's condition.
+    other process that asks for the same can have it (DatabaseOwned): the embedded store's condition. With `own` and
+    `shared` those that ask for both have it together: the condition of a store that they share.
     """
     parsed = parse_url(url)
-    async with _entered(owning(parsed) if own else nullcontext()):
+    async with _entered(owning(parsed, shared=shared) if own else nullcontext()):
         database = Database(parsed)
         try:
             identity = await database.write(upgrade) if migrate else await database.read(require_head)
             if own:
-                owner = secrets.token_hex(8)
+                owner = SHARED if shared else secrets.token_hex(8)
                 await database.write(claim, owner)
                 identity = replace(identity, owner=owner)
             yield SqlLedger(database, identity)

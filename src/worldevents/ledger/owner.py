@@ -1,5 +1,7 @@
 """One owner per database: the embedded store keeps totals in memory, so two processes with it would tell two truths.
 
+Processes that count together through another store own it together, and keep one that counts alone away as well.
+
 The owner of an SQLite database holds a lock file beside it, which says who that is and where it serves; of a PostgreSQL
 one, an advisory lock. Both are let go by the system itself when the process dies.
 """
@@ -41,13 +43,13 @@ class Address:
 
 
 @contextmanager
-def owning(url: URL) -> Iterator[None]:
-    """Own a database while the context is open; DatabaseOwned says who has it."""
+def owning(url: URL, *, shared: bool = False) -> Iterator[None]:
+    """Own a database while the context is open, alone or together with others; DatabaseOwned says who has it."""
     if url.get_backend_name() == "postgresql":
-        with _owning_server(url):
+        with _owning_server(url, shared=shared):
             yield
     else:
-        with _owning_file(_lock_file(url)):
+        with _owning_file(_lock_file(url), shared=shared):
             yield
 
 
@@ -110,14 +112,17 @@ def _is_held(file: IO[str]) -> bool:
 
 
 @contextmanager
-def _owning_file(path: Path) -> Iterator[None]:
+def _owning_file(path: Path, *, shared: bool) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         message = f"cannot write beside the database: {error.strerror}"
         raise ConfigurationInvalid(message, field="database_url") from error
     with os.fdopen(descriptor, "r+") as file:
-        _lock(file)
+        _lock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        if shared:
+            yield
+            return
         # The file stays when it is let go: removing it would let two processes lock two files of one name.
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid()}))
@@ -127,27 +132,32 @@ def _owning_file(path: Path) -> Iterator[None]:
         file.truncate(0)
 
 
-def _lock(file: IO[str]) -> None:
+def _lock(file: IO[str], kind: int) -> None:
     for wait in (*GLANCES_S, None):
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if wait is None:
-                raise DatabaseOwned(f"process {_pid_in(file.read())} owns this database") from None
+                raise DatabaseOwned(_whose(file.read())) from None
             time.sleep(wait)
         else:
             return
 
 
-def _pid_in(content: str) -> str:
+def _whose(content: str) -> str:
     try:
-        return str(json.loads(content)["pid"])
+        return f"process {json.loads(content)['pid']} owns this database"
     except (ValueError, KeyError, TypeError):
-        return "unknown"
+        return "processes that count together own this database"
 
 
 @contextmanager
-def _owning_server(url: URL) -> Iterator[None]:
+def _owning_server(url: URL, *, shared: bool) -> Iterator[None]:
+    lock, unlock = (
+        (func.pg_advisory_lock_shared, func.pg_advisory_unlock_shared)
+        if shared
+        else (func.pg_advisory_lock, func.pg_advisory_unlock)
+    )
     connect_args = {"connect_timeout": CONNECT_TIMEOUT_S}
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connect_args)
     try:
@@ -157,7 +167,7 @@ def _owning_server(url: URL) -> Iterator[None]:
     with connection:
         try:
             connection.execute(text(f"SET lock_timeout = {SERVER_WAIT_MS}"))
-            connection.execute(select(func.pg_advisory_lock(_LOCK_NUMBER)))
+            connection.execute(select(lock(_LOCK_NUMBER)))
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise LedgerUnavailable from error
@@ -167,4 +177,4 @@ def _owning_server(url: URL) -> Iterator[None]:
         finally:
             # Closing alone would let go a moment later, when the server notices.
             with suppress(SQLAlchemyError):
-                connection.execute(select(func.pg_advisory_unlock(_LOCK_NUMBER)))
+                connection.execute(select(unlock(_LOCK_NUMBER)))
