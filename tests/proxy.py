@@ -18,7 +18,7 @@ class Proxy:
     """`async with Proxy(port) as proxy`: whoever calls `proxy.port` talks to the server at `port` of this machine."""
 
     def __init__(self, target: int, *, chance: random.Random | None = None) -> None:
-        self._target = target
+        self.target = target
         self._chance = chance or random.Random(0)  # noqa: S311 - nothing is secret here
         self._port = Port()
         self._server: asyncio.Server | None = None
@@ -73,7 +73,7 @@ class Proxy:
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
         try:
-            there = await asyncio.open_connection("127.0.0.1", self._target)
+            there = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             writer.transport.abort()
             return

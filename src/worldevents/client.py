@@ -31,7 +31,7 @@ from worldevents.errors import (
     WorldEventsError,
 )
 from worldevents.hosts import is_loopback
-from worldevents.model import SeasonalEvent
+from worldevents.model import Ack, SeasonalEvent
 from worldevents.rules import is_slug
 
 ITEMS_PER_CALL: Final = 1_000
@@ -119,8 +119,8 @@ class Client:
 
     # Contributing.
 
-    async def contribute(self, goal_id: str, item: Json) -> Json:
-        return await self._ask("POST", f"{_goal(goal_id)}/contributions", _written(item))
+    async def contribute(self, goal_id: str, item: Json, *, ack: Ack | None = None) -> Json:
+        return await self._ask("POST", f"{_goal(goal_id)}/contributions", _written(item), ack=ack)
 
     async def contribute_many(self, items: Sequence[Json]) -> list[Json]:
         """As the protocol says; more than `ITEMS_PER_CALL` go in several requests, one after the other.
@@ -205,10 +205,18 @@ class Client:
         return await self._ask("GET", path, None, query)
 
     async def _ask(
-        self, method: str, path: str, body: bytes | None, query: Mapping[str, str | None] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        query: Mapping[str, str | None] | None = None,
+        *,
+        ack: Ack | None = None,
     ) -> Json:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         headers = {} if body is None else {"content-type": "application/json"}
+        if ack is not None:
+            headers["prefer"] = f"ack={ack}"
         failures = 0
         while True:
             try:

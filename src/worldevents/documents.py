@@ -46,8 +46,8 @@ class Verbs(Protocol):
         """Rows of a goal's ranking."""
         ...
 
-    async def contribute(self, goal_id: str, item: Json) -> Json:
-        """The receipt of one contribution."""
+    async def contribute(self, goal_id: str, item: Json, *, ack: Ack | None = None) -> Json:
+        """The receipt of one contribution, once it is as safe as that; None is what the settings say."""
         ...
 
     async def contribute_many(self, items: Sequence[Json]) -> list[Json]:
@@ -284,8 +284,8 @@ class Local:
     ) -> Json:
         return codec.leaderboard(await self._engine.leaderboard(goal_id, limit=limit, around=around, user_id=user_id))
 
-    async def contribute(self, goal_id: str, item: Json) -> Json:
-        (answer,) = await self._engine.contribute_many([offer(item, goal_id=goal_id)])
+    async def contribute(self, goal_id: str, item: Json, *, ack: Ack | None = None) -> Json:
+        (answer,) = await self._engine.contribute_many([offer(item, goal_id=goal_id)], ack=ack)
         if isinstance(answer, WorldEventsError):
             raise answer
         return codec.receipt(answer)

@@ -12,11 +12,16 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from worldevents.errors import WorldEventsError
 from worldevents.ledger import HEAD, Address, find_server, migrate_ledger, open_ledger, schema_revision
 from worldevents.ledger.health import SQLITE_LEAST, database_file, owner, server_version, sqlite_version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worldevents.store.redis import Inspection
 
 DISK_WARN_BYTES: Final = 1_000_000_000
 DISK_FAIL_BYTES: Final = 100_000_000
@@ -72,8 +77,13 @@ async def migrate(url: str) -> None:
     await migrate_ledger(url)
 
 
-async def checks(url: str, now: datetime) -> list[Check]:
-    """Everything that can be wrong with this installation and its database."""
+async def checks(url: str, now: datetime, *, redis_url: str = "") -> list[Check]:
+    """Everything that can be wrong with this installation, its database, and its Redis where it has one."""
+    found = await _checks(url, now)
+    return found + await _redis(redis_url) if redis_url else found
+
+
+async def _checks(url: str, now: datetime) -> list[Check]:
     found = [Check("python", "ok", sys.version.partition(" ")[0])]
     try:
         file = database_file(url)
@@ -157,6 +167,39 @@ async def _ledger(url: str, now: datetime) -> list[Check]:
         goals = f"{len(audits)} goal" + ("" if len(audits) == 1 else "s")
         sums = Check("sums", "ok", f"{goals} counted again from the rows, all agree")
     return [_clock(now, latest), sums]
+
+
+async def _redis(url: str) -> list[Check]:
+    try:
+        from worldevents.store.redis import inspect  # noqa: PLC0415 - its driver is there only where it is wanted
+    except ImportError:
+        return [Check("redis", "fail", "its driver is not installed", "pip install 'worldevents[redis]'")]
+    try:
+        masters = await inspect(url)
+    except WorldEventsError as error:
+        return [Check("redis", "fail", error.detail, "is the server up, and is the URL right?")]
+    versions = ", ".join(sorted({one.version for one in masters}))
+    kind = "Redis" if len(masters) == 1 else f"{len(masters)} masters of a Redis Cluster"
+    return [Check("redis", "ok", f"{kind} {versions} answers"), *_settings(masters), _functions(masters)]
+
+
+def _settings(masters: Sequence[Inspection]) -> list[Check]:
+    policies = sorted({one.policy for one in masters})
+    evicts = policies != ["noeviction"]
+    cure = "set maxmemory-policy noeviction: counters are no cache" if evicts else None
+    found = [Check("memory", "fail" if evicts else "ok", ", ".join(policies), cure)]
+    if not all(one.has_file for one in masters):
+        detail = "no append-only file: a restart forgets what was not handed on"
+        return [*found, Check("file", "warn", detail, "set appendonly yes, or take contributions with ack=ledger")]
+    syncs = ", ".join(sorted({one.appendfsync or "unknown" for one in masters}))
+    return [*found, Check("file", "ok", f"append-only file, appendfsync {syncs}")]
+
+
+def _functions(masters: Sequence[Inspection]) -> Check:
+    there = {one.functions for one in masters}
+    if None in there:
+        return Check("functions", "ok", "not loaded yet: the first to connect does that")
+    return Check("functions", "ok", f"version {', '.join(str(one) for one in sorted(filter(None, there)))}")
 
 
 def _clock(now: datetime, latest: datetime | None) -> Check:

@@ -132,3 +132,41 @@ def test_a_server_in_front_of_the_ledger_is_ready() -> None:
     """Its goals are there, and nothing waits."""
     with serving() as url, urlopen(f"{url}/readyz") as answer:  # noqa: S310 - our own server
         assert {"status": "ok"} == json.load(answer)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_contribution_from_the_command_line_is_as_safe_as_asked(
+    servers: list[str], winter: Run, *, here: bool
+) -> None:
+    """`--ack` is heard in this process and by a server; what nobody knows is refused."""
+    where = () if here else ("--server", servers[0])
+    said = winter("contribute", GOAL, "ada", "100", "--id", "w1", "--ack", "ledger", "--json", *where)
+    assert (0, 100) == (said.code, said.document["amount"])
+    (held,) = [one for one in winter("reconcile", "--json").document["goals"] if one["goalId"] == GOAL]
+    assert ("100.000", 0) == (held["ledger"]["total"], held["waiting"])
+    assert 2 == winter("contribute", GOAL, "ada", "100", "--id", "w1", "--ack", "never").code
+
+
+def checked(worldevents: Run, *options: str) -> dict[str, tuple[str, str]]:
+    """What the doctor found, by the name of the check."""
+    found = worldevents("doctor", "--json", *options).document["checks"]
+    return {one["name"]: (one["status"], one["detail"]) for one in found}
+
+
+def test_the_doctor_looks_at_redis_too(winter: Run) -> None:
+    """That it answers, keeps what it has, and which functions are there."""
+    found = checked(winter)
+    assert {"ok"} == {found[name][0] for name in ("redis", "memory", "file", "functions")}
+    assert "appendfsync always" in found["file"][1]
+
+
+def test_the_doctor_finds_a_redis_that_forgets(worldevents: Run) -> None:
+    """One that evicts fails; without a file it is a warning; nothing is loaded into it by looking."""
+    with RedisServer({"appendonly": "no", "maxmemory-policy": "allkeys-lru"}) as server:
+        found = checked(worldevents, "--redis", server.url)
+        assert ("fail", "allkeys-lru") == found["memory"]
+        assert ("warn", "ok") == (found["file"][0], found["functions"][0])
+        assert [] == server.client().function_list()
+    found = checked(worldevents, "--redis", server.url)
+    assert "fail" == found["redis"][0]
+    assert "memory" not in found

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.proxy import Proxy
 from tests.servers import RedisServer
 from tests.store.settling import agreed, counted
 from worldevents.errors import ConfigurationInvalid, LedgerBehind
@@ -121,3 +122,45 @@ async def test_a_redis_that_evicts_is_refused(tmp_path: Path) -> None:
             async with open_runtime(settings_of(evicting, f"sqlite:///{tmp_path}/ledger.db")):
                 pass
         assert "redis_url" == refused.value.field
+
+
+@pytest.mark.parametrize("ahead", [0, 40])
+async def test_a_stale_replica_that_is_promoted_is_found_out(
+    server: RedisServer, postgres_url: str, ahead: int
+) -> None:
+    """A replica that has missed the last writes takes over, and counts on: what the ledger has is there, once.
+
+    With `ahead` it has counted more by then than it had missed: its positions say nothing any more.
+    """
+    with RedisServer() as replica:
+        follows = replica.client()
+        follows.replicaof("127.0.0.1", server.port)
+        async with Proxy(server.port) as proxy:
+            url = f"redis://127.0.0.1:{proxy.port}"
+            settings = Settings.load(redis_url=url, database_url=postgres_url, sync_interval_ms=20, ack_timeout_s=1)
+            async with open_runtime(settings, clock=ManualClock(DURING)) as runtime:
+                await runtime.engine.publish(an_event(a_goal(target=10_000)), author="test")
+                await counted(runtime, "both", ack=Ack.LEDGER)
+                assert 1 == await asyncio.to_thread(server.client().wait, 1, 5_000)
+                follows.replicaof("NO", "ONE")
+                for number in range(20):
+                    await counted(runtime, f"missed-{number}", ack=Ack.LEDGER)
+                await proxy.refuse()
+                proxy.cut()
+                proxy.target = replica.port
+                async with direct(replica, postgres_url) as other:
+                    for number in range(ahead):
+                        await other.engine.contribute("volume", "bob", 1, contribution_id=f"ahead-{number}")
+                await proxy.accept()
+                for number in range(20):
+                    await counted(runtime, f"missed-{number}", ack=Ack.LEDGER)
+                await counted(runtime, "after", ack=Ack.LEDGER)
+                assert {"volume": 22 * 5 + ahead} == await agreed(runtime)
+
+
+@asynccontextmanager
+async def direct(server: RedisServer, ledger_url: str) -> AsyncIterator[Runtime]:
+    """A process that carries nothing: what it counts waits."""
+    settings = settings_of(server, ledger_url, sync=False)
+    async with open_runtime(settings, clock=ManualClock(DURING)) as runtime:
+        yield runtime

@@ -32,6 +32,13 @@ def database_url(told: str | None) -> str:
     return Settings.load(database_url=told).database_url
 
 
+def redis_url(told: str | None) -> str:
+    """The Redis in front of the ledger: the option's, else the settings'; empty where there is none."""
+    from worldevents.settings import Settings
+
+    return Settings.load(redis_url=told).redis_url
+
+
 def is_absent(database: str | None) -> bool:
     """Whether the database is a file that is not there yet."""
     from worldevents import operations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +32,10 @@ def contribute(
     ],
     occurred_at: OccurredAt = None,
     name: Annotated[str | None, typer.Option(metavar="DISPLAY", help="The user's name on the leaderboard.")] = None,
+    ack: Annotated[
+        Literal["applied", "fsynced", "ledger"] | None,
+        typer.Option(help="How safe it is before the answer; else as the settings say."),
+    ] = None,
     database: Database = None,
     server: Server = None,
     key: Key = None,
@@ -41,6 +45,8 @@ def contribute(
 
     Repeating it is harmless: the same id and amount again changes nothing, another amount is refused.
     """
+    from worldevents.model import Ack
+
     item = {"contributionId": contribution_id, "userId": user, "amount": plain_number(amount)}
     if occurred_at is not None:
         item["occurredAt"] = occurred_at.isoformat()
@@ -48,7 +54,7 @@ def contribute(
         item["displayName"] = name
 
     async def work(verbs: Verbs) -> tuple[dict[str, Any], str]:
-        receipt = await verbs.contribute(goal, item)
+        receipt = await verbs.contribute(goal, item, ack=None if ack is None else Ack(ack))
         return receipt, "" if as_json else (await verbs.progress(goal))["goal"]["unit"]
 
     receipt, unit = on_verbs(Place(database, server, key), work)

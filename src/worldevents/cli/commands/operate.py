@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worldevents.cli import output
-from worldevents.cli.options import Database, Json
-from worldevents.cli.system import database_url
+from worldevents.cli.options import Database, Json, Redis
+from worldevents.cli.system import database_url, redis_url
 
 if TYPE_CHECKING:
     from worldevents.operations import Check
@@ -50,7 +50,7 @@ def migrate(
         raise typer.Exit(PENDING)
 
 
-def doctor(*, database: Database = None, as_json: Json = False) -> None:
+def doctor(*, database: Database = None, redis: Redis = None, as_json: Json = False) -> None:
     """Look for what is wrong here, and say the cure.
 
     Exit code 1 when something fails.
@@ -60,7 +60,7 @@ def doctor(*, database: Database = None, as_json: Json = False) -> None:
     from worldevents import operations
     from worldevents.clock import SystemClock
 
-    checks = asyncio.run(operations.checks(database_url(database), SystemClock().now()))
+    checks = asyncio.run(operations.checks(database_url(database), SystemClock().now(), redis_url=redis_url(redis)))
     failed = any(check.status == "fail" for check in checks)
     if as_json:
         told = [{"name": it.name, "status": it.status, "detail": it.detail, "cure": it.cure} for it in checks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worldevents.store.redis.connection import Inspection, inspect
 from worldevents.store.redis.store import OutboxBounds, RedisStore
 
-__all__ = ["OutboxBounds", "RedisStore"]
+__all__ = ["Inspection", "OutboxBounds", "RedisStore", "inspect"]

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -38,8 +39,28 @@ VERSION: Final = int(LIBRARY.partition("local VERSION = '")[2].partition("'")[0]
 LOST: Final = (RedisError, RedisClusterException, OSError)
 """What the driver raises where there is no server, or no more."""
 
-_SAFE: Final = "noeviction"
+SAFE_POLICY: Final = "noeviction"
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What one master is, and what is set there."""
+
+    version: str
+    policy: str
+    """What it does when its memory is full."""
+    has_file: bool
+    """Whether it has an append-only file."""
+    appendfsync: str | None
+    """When that file is on the disk; None where the server does not say."""
+    functions: int | None
+    """The version of our functions there; None where they are not."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The version up to its second number."""
+        return tuple(map(int, self.version.split(".")[:2]))
 
 
 class Connection:
@@ -77,9 +98,8 @@ class Connection:
     async def load(self) -> None:
         """See to it that every master has the library, in this version or a newer one."""
         for node in await self._masters():
-            with suppress(_Missing), failing():
-                if int(await node.fcall("worldevents_version", 0)) >= VERSION:
-                    continue
+            if (await _version_of_functions(node) or 0) >= VERSION:
+                continue
             with failing():
                 await node.function_load(LIBRARY, replace=True)
 
@@ -90,25 +110,21 @@ class Connection:
             await self._client.initialize()
         return [_Node(self._client, node) for node in self._client.get_primaries()]
 
+    async def inspect(self) -> list[Inspection]:
+        """What every master is and is set to. Raises StoreUnavailable."""
+        return [await _inspected(node) for node in await self._masters()]
+
     async def check(self) -> None:
         """Refuse a server that may throw memory away. Raises ConfigurationInvalid, StoreUnavailable."""
-        always, waits = [], []
-        for node in await self._masters():
-            with failing():
-                memory, persistence = await node.info("memory"), await node.info("persistence")
-                version = (await node.info("server")).get("redis_version", "0.0")
-            policy = memory.get("maxmemory_policy", _SAFE)
-            if policy != _SAFE:
-                raise ConfigurationInvalid(f"Redis would evict keys ({policy}): set {_SAFE}", field="redis_url")
-            with_file = bool(persistence.get("aof_enabled"))
-            if not with_file:
+        masters = await self.inspect()
+        for one in masters:
+            if one.policy != SAFE_POLICY:
+                message = f"Redis would evict keys ({one.policy}): set {SAFE_POLICY}"
+                raise ConfigurationInvalid(message, field="redis_url")
+            if not one.has_file:
                 _log.warning("Redis has no append-only file: what it has not handed on is lost when it restarts")
-            setting = {}
-            with suppress(StoreUnavailable), failing():
-                setting = await node.config_get("appendfsync")
-            always.append(with_file and setting.get("appendfsync") == "always")
-            waits.append(with_file and tuple(map(int, version.split(".")[:2])) >= WAITAOF_SINCE)
-        self.flushes_always, self.can_wait = all(always), all(waits)
+        self.flushes_always = all(one.has_file and one.appendfsync == "always" for one in masters)
+        self.can_wait = all(one.has_file and one.numbers >= WAITAOF_SINCE for one in masters)
 
     async def close(self) -> None:
         for one in (self._client, self.listener):
@@ -139,6 +155,30 @@ class _Node:
         return await self._cluster.config_get(name, target_nodes=self._node)
 
 
+async def _inspected(node: Any) -> Inspection:
+    with failing():
+        memory, persistence = await node.info("memory"), await node.info("persistence")
+        server = await node.info("server")
+    setting = {}
+    with suppress(StoreUnavailable), failing():
+        setting = await node.config_get("appendfsync")
+    return Inspection(
+        version=server.get("redis_version", "0.0"),
+        policy=memory.get("maxmemory_policy", SAFE_POLICY),
+        has_file=bool(persistence.get("aof_enabled")),
+        appendfsync=setting.get("appendfsync"),
+        functions=await _version_of_functions(node),
+    )
+
+
+async def _version_of_functions(node: Any) -> int | None:
+    try:
+        with failing():
+            return int(await node.fcall("worldevents_version", 0))
+    except _Missing:
+        return None
+
+
 class _Missing(Exception):
     """The server does not have the library."""
 
@@ -166,6 +206,15 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def inspect(url: str) -> list[Inspection]:
+    """What every master at this address is and is set to; nothing is changed. Raises as `connected` does."""
+    connection = Connection(_client(url, SOCKET_S), _client(url, None))
+    try:
+        return await connection.inspect()
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
