@@ -11,8 +11,10 @@ COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --gen
 .PHONY: demo setup test soak check screenshots lint bench lock clean
 
 # A real winter of lifting, live in the browser: make demo ARGS="--port 0 --speed max"
+# With REDIS=1 over a Redis and a PostgreSQL of its own, where they are installed (`make setup` looks for them).
+BESIDE := $(BIN)/python tools/with_servers.py $(BIN)/worldevents demo --redis {redis} --database {database}
 demo: $(RUNTIME)
-	@$(BIN)/worldevents demo $(ARGS)
+	@$(if $(REDIS),$(BESIDE),$(BIN)/worldevents demo) $(ARGS)
 
 # Only what runs it.
 $(RUNTIME): pyproject.toml requirements/runtime.txt tools/bootstrap

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +16,7 @@ import pytest
 
 from tests.acceptance.december import END, EXPECTED, GOALS, START, expected_stand, sums
 from tests.acceptance.test_http_december import stand_through
+from tests.cli.conftest import PROGRAM
 from tests.cli.served import serving
 from tests.servers import RedisServer
 from worldevents.client import Client
@@ -98,3 +103,15 @@ async def test_through_three_servers_every_row_by_two(
 
 def _third(row: Row) -> int:
     return sum(row.lifter.encode()) % 3
+
+
+@pytest.mark.usefixtures("redis_server", "postgres")
+def test_the_demo_beside_servers_of_its_own() -> None:
+    """`make demo REDIS=1` begins a Redis and a PostgreSQL, shows the same figures, and leaves neither behind."""
+    addresses = "--redis", "{redis}", "--database", "{database}"
+    options = "--speed", "max", "--port", "0", "--exit-when-done", "--json"
+    beside = sys.executable, "tools/with_servers.py", *PROGRAM, "demo", *addresses
+    # What the environment names is somebody's own: the demo lets it alone.
+    own = os.environ | {"WORLDEVENTS_REDIS_URL": "redis://127.0.0.1:1", "WORLDEVENTS_DATABASE_URL": "postgresql://no"}
+    ran = subprocess.run([*beside, *options], capture_output=True, env=own, check=False, timeout=120)
+    assert (0, EXPECTED) == (ran.returncode, json.loads(ran.stdout)), ran.stderr.decode()

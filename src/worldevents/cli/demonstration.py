@@ -34,6 +34,9 @@ T = TypeVar("T")
 LAST_DAY = timedelta(days=1)
 """How much of the event is left when all is told: a page that stays open shows it running."""
 
+WINDOW_S = 30 * 86_400
+"""For how long Redis knows an id: hours of the simulated clock go by before the ledger has one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -45,6 +48,9 @@ class Wanted:
     """Whether only this machine reaches it, and may do everything; else others may read."""
     exit_when_done: bool
     as_json: bool
+    redis_url: str = ""
+    database_url: str | None = None
+    """None: one of its own, removed afterwards."""
 
 
 def clock_for(rows: list[Row], *, speed: float | None, seconds: float) -> SimulatedClock:
@@ -69,7 +75,7 @@ async def show(rows: list[Row], clock: SimulatedClock, wanted: Wanted) -> bool:
 
     server = serving()
     with closing(server.bound(wanted.host, wanted.port)) as listener:
-        async with _opened(clock, is_open=wanted.is_open) as runtime:
+        async with _opened(clock, wanted) as runtime:
             verbs = Local(runtime.engine)
             await replay.prepare(verbs, replaying.FIRST_DAY, replaying.END_DAY)
             async with server.listening(create_app(runtime), listener, hub=runtime.hub) as leaving:
@@ -91,18 +97,21 @@ async def show(rows: list[Row], clock: SimulatedClock, wanted: Wanted) -> bool:
 
 
 @asynccontextmanager
-async def _opened(clock: SimulatedClock, *, is_open: bool) -> AsyncIterator[Runtime]:
-    """The system on a database that is removed afterwards. Where it is not open, others may read, and no more."""
+async def _opened(clock: SimulatedClock, wanted: Wanted) -> AsyncIterator[Runtime]:
+    """The system on its database. Where it is not open, others may read, and no more."""
     from worldevents.auth import KeyKind, new_key
     from worldevents.runtime import open_runtime
     from worldevents.settings import Settings
 
     made = new_key("demo", kind=KeyKind.PUBLIC, created_at=clock.now(), randomness=secrets.token_bytes(32))
     with tempfile.TemporaryDirectory(prefix="worldevents-") as folder:
-        page_key = None if is_open else made.text
-        settings = Settings.load(database_url=f"sqlite:///{folder}/demo.db", page_key=page_key)
+        page_key = None if wanted.is_open else made.text
+        database_url = wanted.database_url or f"sqlite:///{folder}/demo.db"
+        settings = Settings.load(
+            database_url=database_url, redis_url=wanted.redis_url, dedupe_window_s=WINDOW_S, page_key=page_key
+        )
         async with open_runtime(settings, clock=clock) as runtime:
-            if not is_open:
+            if not wanted.is_open:
                 await runtime.ledger.add_key(made.key)
                 await runtime.access.refresh()
             yield runtime
