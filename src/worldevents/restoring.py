@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from worldevents.clock import Clock
-from worldevents.ledger.base import OutboxLedger, UserTotals, Watermark
+from worldevents.ledger.base import Held, OutboxLedger, UserTotals, Watermark
 from worldevents.model import Partition
 from worldevents.store.base import Backlog, BufferedStore, KnownId, Restoration, UserRecord
 from worldevents.telemetry import Telemetry
@@ -97,19 +97,24 @@ class Restorer:
 
     async def _ids(self, goal_id: str) -> AsyncIterator[Sequence[KnownId]]:
         since = self._clock.now() - self._window
-        page, after = await self._ledger.recent(goal_id, since)
-        while page:
-            yield [
-                KnownId(
-                    user_id=one.user_id,
-                    contribution_id=one.contribution_id,
-                    amount=one.amount,
-                    status=one.status,
-                    position=one.position,
-                )
-                for one in page
-            ]
-            page, after = await self._ledger.recent(goal_id, since, after=after)
+        page, before = await self._ledger.recent(goal_id, since)
+        yield _known(page)
+        while before is not None:
+            page, before = await self._ledger.recent(goal_id, since, before=before)
+            yield _known(page)
+
+
+def _known(page: Sequence[Held]) -> list[KnownId]:
+    return [
+        KnownId(
+            user_id=one.user_id,
+            contribution_id=one.contribution_id,
+            amount=one.amount,
+            status=one.status,
+            position=one.position,
+        )
+        for one in page
+    ]
 
 
 def _records(page: Sequence[UserTotals], days: dict[tuple[str, date], int]) -> list[UserRecord]:

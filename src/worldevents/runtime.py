@@ -44,7 +44,7 @@ class Runtime:
     """What carries contributions to the ledger; None where the store is the ledger's own, or another process does."""
 
 
-CALL_MAX: Final = 128
+CALL_MAX: Final = 100
 """Contributions in one call to a store in front of the ledger, and calls under way at once: more only wait there."""
 CALLS_MAX: Final = 2
 OPENED_S: Final = 5.0

@@ -1,6 +1,7 @@
 """Whatever happens to Redis: what was answered is counted once, and the store is there again."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -134,6 +135,7 @@ async def test_a_stale_replica_that_is_promoted_is_found_out(
     """
     with RedisServer() as replica:
         follows = replica.client()
+        server.client().config_set("repl-diskless-sync-delay", "0")
         follows.replicaof("127.0.0.1", server.port)
         async with Proxy(server.port) as proxy:
             url = f"redis://127.0.0.1:{proxy.port}"
@@ -141,7 +143,7 @@ async def test_a_stale_replica_that_is_promoted_is_found_out(
             async with open_runtime(settings, clock=ManualClock(DURING)) as runtime:
                 await runtime.engine.publish(an_event(a_goal(target=10_000)), author="test")
                 await counted(runtime, "both", ack=Ack.LEDGER)
-                assert 1 == await asyncio.to_thread(server.client().wait, 1, 5_000)
+                await asyncio.to_thread(followed, server)
                 follows.replicaof("NO", "ONE")
                 for number in range(20):
                     await counted(runtime, f"missed-{number}", ack=Ack.LEDGER)
@@ -156,6 +158,15 @@ async def test_a_stale_replica_that_is_promoted_is_found_out(
                     await counted(runtime, f"missed-{number}", ack=Ack.LEDGER)
                 await counted(runtime, "after", ack=Ack.LEDGER)
                 assert {"volume": 22 * 5 + ahead} == await agreed(runtime)
+
+
+def followed(server: RedisServer) -> None:
+    """Return when a replica has all that was written."""
+    with server.client() as client:
+        client.set("last", "one")
+        deadline = time.monotonic() + SECONDS
+        while not client.wait(1, 500):
+            assert time.monotonic() < deadline
 
 
 @asynccontextmanager

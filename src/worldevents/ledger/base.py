@@ -298,9 +298,13 @@ class OutboxLedger(Ledger, Protocol):
         ...
 
     async def recent(
-        self, goal_id: str, since: datetime, *, after: int = 0, limit: int = 10_000
-    ) -> tuple[list[Held], int]:
-        """A page of what a goal received since an instant, and what the next is `after`; an empty page is the end."""
+        self, goal_id: str, since: datetime, *, before: int | None = None, limit: int = 10_000
+    ) -> tuple[list[Held], int | None]:
+        """A page of what a goal received since an instant, the newest first, and what the next is `before`.
+
+        None is the end: a page of which the last was received earlier. What was received earlier and carried later
+        than that is not looked for.
+        """
         ...
 
     async def user_days(self, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:

@@ -141,9 +141,9 @@ class SqlLedger:
         await self._database.write(outbox.repaired, repairs, at=at)
 
     async def recent(
-        self, goal_id: str, since: datetime, *, after: int = 0, limit: int = 10_000
-    ) -> tuple[list[Held], int]:
-        return await self._database.read(outbox.recent, self._identity, goal_id, since, after=after, limit=limit)
+        self, goal_id: str, since: datetime, *, before: int | None = None, limit: int = 10_000
+    ) -> tuple[list[Held], int | None]:
+        return await self._database.read(outbox.recent, self._identity, goal_id, since, before=before, limit=limit)
 
     async def user_days(self, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:
         return await self._database.read(outbox.user_days, goal_id, users)

@@ -293,12 +293,16 @@ def look_up(connection: Connection, who: Identity, items: Sequence[GoalContribut
 
 
 def recent(
-    connection: Connection, who: Identity, goal_id: str, since: datetime, *, after: int, limit: int
-) -> tuple[list[Held], int]:
-    columns = contribution.c
-    wanted = columns.goal_id == goal_id, columns.position > after, columns.received_at >= microseconds(since)
-    rows = connection.execute(_held().where(*wanted).order_by(columns.position).limit(limit)).all()
-    return [_as_held(row, who) for row in rows], rows[-1].position if rows else after
+    connection: Connection, who: Identity, goal_id: str, since: datetime, *, before: int | None, limit: int
+) -> tuple[list[Held], int | None]:
+    # From the end, for what is recent stands there, and what came before it may be any number of rows.
+    columns, least = contribution.c, microseconds(since)
+    wanted = _held().add_columns(columns.received_at).where(columns.goal_id == goal_id)
+    if before is not None:
+        wanted = wanted.where(columns.position < before)
+    rows = connection.execute(wanted.order_by(columns.position.desc()).limit(limit)).all()
+    has_more = len(rows) == limit and rows[-1].received_at >= least
+    return [_as_held(row, who) for row in rows if row.received_at >= least], rows[-1].position if has_more else None
 
 
 def _held() -> Select[*tuple[Any, ...]]:

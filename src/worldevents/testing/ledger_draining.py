@@ -142,11 +142,11 @@ class DrainingLaws:
         )
         days = await draining.ledger.user_days("volume", ["ann"])
         assert days == {("ann", DURING.date()): 5, ("ann", DURING.date() + timedelta(days=1)): 7}
-        page, after = await draining.ledger.recent("volume", DURING, limit=3)
-        rest, _ = await draining.ledger.recent("volume", DURING, after=after, limit=3)
-        assert [one.contribution_id for one in [*page, *rest]] == ["a", "b", "c", "d"]
-        assert page[0] == Held("ann", "a", Position(draining.epoch, 1), 5, COUNTED)
-        assert (await draining.ledger.recent("volume", DURING + timedelta(seconds=1)))[0] == []
+        page, before = await draining.ledger.recent("volume", DURING, limit=3)
+        rest, end = await draining.ledger.recent("volume", DURING, before=before, limit=3)
+        assert [one.contribution_id for one in [*page, *rest]] == ["d", "c", "b", "a"]
+        assert (rest[-1], end) == (Held("ann", "a", Position(draining.epoch, 1), 5, COUNTED), None)
+        assert await draining.ledger.recent("volume", DURING + timedelta(seconds=1), limit=3) == ([], None)
 
     async def test_a_goal_that_nobody_knows_stands_nowhere(self, draining: Draining) -> None:
         """Its watermark is none, its standing an error."""

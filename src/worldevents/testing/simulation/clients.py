@@ -94,9 +94,9 @@ class ModelLedger:
         return await self._call(self._database.user_days, goal_id, users)
 
     async def recent(
-        self, goal_id: str, since: datetime, *, after: int = 0, limit: int = 10_000
-    ) -> tuple[list[Held], int]:
-        return await self._call(self._database.recent, goal_id, since, after, limit)
+        self, goal_id: str, since: datetime, *, before: int | None = None, limit: int = 10_000
+    ) -> tuple[list[Held], int | None]:
+        return await self._call(self._database.recent, goal_id, since, before, limit)
 
 
 class ModelStore:

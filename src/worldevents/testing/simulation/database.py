@@ -286,12 +286,13 @@ class Database:
                 days[day] = days.get(day, 0) + item.amount
         return days
 
-    def recent(self, goal_id: str, since: datetime, after: int, limit: int) -> tuple[list[Held], int]:
-        """A page of rows received since."""
-        found = [
+    def recent(self, goal_id: str, since: datetime, before: int | None, limit: int) -> tuple[list[Held], int | None]:
+        """A page of rows received since, the newest first."""
+        page = [
             kept
-            for kept in self.tables.rows.values()
-            if kept.order > after and kept.entry.contribution.goal_id == goal_id and kept.entry.received_at >= since
+            for kept in reversed(self.tables.rows.values())
+            if kept.entry.contribution.goal_id == goal_id and (before is None or kept.order < before)
         ][: min(limit, PAGE)]
-        told = [one for kept in found if (one := self.held(kept)) is not None]
-        return told, found[-1].order if found else after
+        recent = [kept for kept in page if kept.entry.received_at >= since]
+        told = [one for kept in recent if (one := self.held(kept)) is not None]
+        return told, page[-1].order if len(page) == PAGE and page[-1] in recent else None
