@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -86,6 +87,8 @@ class Syncer:
             token=token or secrets.token_hex(8),
         )
         self._nudged = asyncio.Event()
+        self._ahead: dict[Partition, tuple[int, Backlog]] = {}
+        """What comes behind the batch that the ledger took last, and behind which position that is."""
         self._watermarks: dict[Partition, Watermark] = {}
         """As they were read last: a drain from one that has moved does nothing, and then it is read again."""
         self._seen: dict[Partition, _Seen] = {}
@@ -161,16 +164,22 @@ class Syncer:
         if turn is not Turn.DONE:
             self._changed.add(goal_id)
         is_settled = turn is Turn.DONE and goal_id in self._changed
-        if is_settled or self._compare_at.get(goal_id, _LONG_AGO) <= self._clock.now():
+        is_due = self._compare_at.get(goal_id, _LONG_AGO) <= self._clock.now() and self._is_near(goal_id)
+        if is_settled or is_due:
             turn = max(turn, await self._compare(goal_id))
         return turn
+
+    def _is_near(self, goal_id: str) -> bool:
+        """Whether the ledger is near enough for a comparison: while a backlog is carried, nothing can be told."""
+        waiting = sum(one.waiting for partition, one in self._seen.items() if partition.goal_id == goal_id)
+        return waiting < self._batch_max
 
     # Carrying.
 
     async def _carry(self, partition: Partition) -> Turn:
         """Take one batch to the ledger."""
         watermark = self._watermarks.pop(partition, None) or await self._ledger.watermark(partition)
-        found = await self._store.backlog(partition, after=watermark.seq if watermark else 0, limit=self._batch_max)
+        found = await self._next(partition, watermark.seq if watermark else 0)
         self._note(partition, watermark, found)
         if watermark is None or found.epoch != watermark.epoch or not found.is_open:
             return await self._restore_if(partition, found)
@@ -182,11 +191,34 @@ class Syncer:
         if not found.entries and watermark.run_id:
             self._watermarks[partition] = watermark
             return Turn.DONE
-        drained = await self._ledger.drain(watermark, found.run_id, found.entries, at=self._clock.now())
+        drained = await self._drain(watermark, found)
         if drained is not None:
             self._check_gap(partition, watermark, found)
             await self._follow(partition, drained, found)
         return Turn.MORE
+
+    async def _drain(self, watermark: Watermark, found: Backlog) -> Drained | None:
+        """Have the ledger take a batch; of a long backlog the next one is fetched meanwhile."""
+        draining = self._ledger.drain(watermark, found.run_id, found.entries, at=self._clock.now())
+        if len(found.entries) < self._batch_max:
+            return await draining
+        partition, last = watermark.partition, found.entries[-1].position.seq
+        ahead = asyncio.create_task(self._store.backlog(partition, after=last, limit=self._batch_max))
+        try:
+            drained = await draining
+            with suppress(WorldEventsError):
+                self._ahead[partition] = last, await ahead
+            return drained
+        finally:
+            # Where the ledger failed, nobody asks for it any more, or for what it failed of.
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _next(self, partition: Partition, after: int) -> Backlog:
+        last, found = self._ahead.pop(partition, (None, None))
+        if found is not None and last == after:
+            return found
+        return await self._store.backlog(partition, after=after, limit=self._batch_max)
 
     async def _look_again(self, partition: Partition, watermark: Watermark) -> Turn:
         """Another process answers: what it has under positions that we know may be something else."""

@@ -10,7 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Executable, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Dialect,
+    Executable,
+    LargeBinary,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
@@ -79,6 +92,17 @@ class Rows:
         return self._sql[size]
 
 
+class Columns:
+    """The same on PostgreSQL: an array for each column, so that one statement does for every number of rows."""
+
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        self._sql = Prepared(statement, dialect).sql
+
+    def insert(self, cursor: Any, rows: Sequence[Sequence[object]]) -> None:
+        if rows:
+            cursor.execute(self._sql, [bulk.array(column) for column in zip(*rows, strict=True)])
+
+
 class Statements:
     """All of them, for one dialect."""
 
@@ -90,10 +114,16 @@ class Statements:
             else pysqlite.dialect()
         )
         self._look_up: dict[int, Prepared] = {}
-        self.lock = self._prepare(_LOCK) if dialect.name == "postgresql" else None
+        is_server = dialect.name == "postgresql"
+        self._look_up_all = self._prepare(_LOOK_UP_ALL) if is_server else None
+        self.lock = self._prepare(_LOCK) if is_server else None
         self.last_position = self._prepare(_LAST_POSITION)
         self.insert_contributions = Rows(_INSERT_CONTRIBUTIONS, self._dialect)
-        self.add_to_contributors = Rows(_add_to_contributors(dialect), self._dialect)
+        self.add_to_contributors = (
+            Columns(_add_columns_to_contributors(), self._dialect)
+            if is_server
+            else Rows(_add_to_contributors(upsert(dialect, contributor)), self._dialect)
+        )
         self.name_players = self._prepare(_name_players(dialect))
         self.move_goal = self._prepare(_MOVE_GOAL)
         self.reached_tiers = self._prepare(_REACHED_TIERS)
@@ -108,6 +138,10 @@ class Statements:
 
     def look_up(self, cursor: Any, digests: Sequence[bytes]) -> Iterable[Any]:
         """(digest, position, amount, status) of those that the ledger holds."""
+        if self._look_up_all is not None:
+            cursor.execute(self._look_up_all.sql, [bulk.array(digests)])
+            yield from cursor.fetchall()
+            return
         for start in range(0, len(digests), LOOKUP_MAX):
             some = digests[start : start + LOOKUP_MAX]
             # Sizes are powers of two, filled up with a repeat: few statements, each prepared once.
@@ -131,14 +165,23 @@ def upsert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
     return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
 
 
+_HELD = select(contribution.c.digest, contribution.c.position, contribution.c.amount, contribution.c.status)
+_LOOK_UP_ALL = _HELD.where(contribution.c.digest == func.any(cast(bindparam("digests"), ARRAY(LargeBinary))))
+
+
 def _look_up(size: int) -> Executable:
-    columns = contribution.c
-    wanted = [bindparam(f"d{place}", type_=columns.digest.type) for place in range(size)]
-    return select(columns.digest, columns.position, columns.amount, columns.status).where(columns.digest.in_(wanted))
+    digest = contribution.c.digest
+    return _HELD.where(digest.in_([bindparam(f"d{place}", type_=digest.type) for place in range(size)]))
 
 
-def _add_to_contributors(dialect: Dialect) -> Insert:
-    new = upsert(dialect, contributor)
+def _add_columns_to_contributors() -> Insert:
+    columns = [column(one.name, one.type) for one in contributor.columns]
+    arrays = [cast(bindparam(one.name), ARRAY(one.type)) for one in columns]
+    rows = func.unnest(*arrays).table_valued(*columns).render_derived()
+    return _add_to_contributors(postgresql.insert(contributor).from_select([one.name for one in columns], select(rows)))
+
+
+def _add_to_contributors(new: sqlite.Insert | postgresql.Insert) -> Insert:
     return new.on_conflict_do_update(
         index_elements=["goal_id", "user_id"],
         set_={
