@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import worldevents
+from tests.servers import RedisServer
 from worldevents import errors
 from worldevents.catalog import read_event
 from worldevents.errors import WorldEventsError
@@ -84,6 +85,22 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
 
     shown = json.loads(run([sys.executable, "-m", "worldevents", "goals", "list", "--json"], tmp_path))
     assert [102.5] == [goal["currentValue"] for goal in shown["goals"] if goal["id"] == "lift-the-frost"]
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_redis_page_run(
+    tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command of the page on Redis ends well, but for the two that serve until they are stopped."""
+    monkeypatch.setenv("WORLDEVENTS_REDIS_URL", redis_server.url)
+    monkeypatch.setenv("WORLDEVENTS_REDIS_PREFIX", "docs")
+    program = [sys.executable, "-m", "worldevents"]
+    run([*program, "events", "apply", "winter"], tmp_path)
+    lines = re.findall(r"^worldevents (.*)$", (ROOT / "docs/redis.md").read_text(), re.MULTILINE)
+    asked = [shlex.split(line, comments=True) for line in lines]
+    assert [["serve"], ["sync"]] == [words for words in asked if words in (["serve"], ["sync"])]
+    told = [run([*program, *words], tmp_path) for words in asked if words not in (["serve"], ["sync"])]
+    assert len(told) >= 4
 
 
 @pytest.mark.slow
