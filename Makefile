@@ -57,6 +57,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.door
 	$(BIN)/python -m benchmarks.ranking
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.front
 
 # Pins the newest versions that pyproject.toml allows. Read the diff before committing it.
 lock:

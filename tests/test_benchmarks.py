@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import crowd, door, library, measuring, memory, ranking
+from benchmarks import crowd, door, front, library, measuring, memory, ranking
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +43,15 @@ def test_a_benchmark_runs(
         assert sides <= set(figure["sides"])
         assert [2, 2] == [len(values) for values in figure["sides"].values()]
         assert all(value > 0 for values in figure["sides"].values() for value in values)
+
+
+@pytest.mark.usefixtures("redis_server", "postgres")
+def test_the_benchmark_of_redis_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """It counts in Redis and in PostgreSQL what it has told, and says what things take."""
+    document = told(capsys, front.main, "--scale", "0.001")
+    assert {"COPY", "syncer"} == set(document["figures"][-1]["sides"])
+    assert all(value > 0 for one in document["figures"] for values in one["sides"].values() for value in values)
+    assert any(name.startswith("rebuild of 1,024") for name in document["notes"])
 
 
 def test_a_wrong_count_is_no_measurement(tmp_path: Path) -> None:
