@@ -275,7 +275,7 @@ class BufferLaws:
             await opened.store.decided("volume", unlocks=[unlock("25")], names={"ann": "Ann"})
             state = await opened.store.state("volume")
             assert [str(one.threshold) for one in state.unlocks] == ["25"]
-        seq = state.seq
+        seq = (await opened.store.state("volume")).seq
         await opened.store.decided("volume", unlocks=[unlock("25"), unlock("50")], names={})
         assert (await opened.store.state("volume")).seq == seq + 1
 

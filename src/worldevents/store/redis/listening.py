@@ -95,8 +95,8 @@ class Listener:
                 # Nothing is subscribed there, yet.
                 await asyncio.sleep(UNTIL_S)
                 continue
-            message = await source.get_message(timeout=WAIT_S)
-            kind = None if message is None else message["type"]
+            message: dict[str, Any] = await source.get_message(timeout=WAIT_S) or {}
+            kind = message.get("type")
             if kind in ("message", "smessage"):
                 await self._hear(message["channel"].decode(), message["data"])
             elif kind == "sunsubscribe":
