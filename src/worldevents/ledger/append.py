@@ -14,12 +14,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from worldevents.errors import DatabaseOwned, UnknownGoal
 from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
 from worldevents.ledger.migrate import Identity
-from worldevents.ledger.statements import Statements, cursor_of
+from worldevents.ledger.statements import Statements
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,8 +82,8 @@ def digests(key: bytes, batch: Iterable[GoalContribution]) -> list[bytes]:
 class Writing:
     """One transaction that appends or publishes, on the driver's cursor; it holds the writer's lock from the start."""
 
-    def __init__(self, connection: Connection, statements: Statements, identity: Identity) -> None:
-        self._cursor: Any = cursor_of(connection)
+    def __init__(self, cursor: Any, statements: Statements, identity: Identity) -> None:
+        self._cursor = cursor
         self._statements = statements
         self._identity = identity
         self._places: dict[int, Position] = {}

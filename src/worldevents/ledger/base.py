@@ -182,6 +182,11 @@ class DeadLetter:
 class Ledger(Protocol):
     """The durable memory of goals. Every verb raises LedgerUnavailable where the database cannot be used."""
 
+    @property
+    def at_once(self) -> bool:
+        """Whether an append that begins now is done without a wait: then no cancellation finds it halfway."""
+        ...
+
     async def epoch(self) -> str:
         """`<generation>-<random>`: the name of this ledger's order of positions and of its `seq`s."""
         ...

@@ -26,6 +26,7 @@ BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for another process's write before it gives up."""
 READERS = 2
 """Threads that read, beside the one that writes."""
+_BEGIN_WRITE = "BEGIN IMMEDIATE"
 IDLE_S = 30
 """How long PostgreSQL lets a transaction of ours wait for its next statement: none of them waits for anybody."""
 _PATIENCE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
@@ -67,6 +68,8 @@ class Database:
         self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
         # A file answers at once, a server may not.
         self._writer = Worker("ledger-writer", on_the_spot=url.get_backend_name() == "sqlite")
+        # PostgreSQL's driver begins by itself.
+        self._begin = _BEGIN_WRITE if url.get_backend_name() == "sqlite" else None
         # Kept open by the writer's thread: taking one from the pool costs as much as a small append.
         self._writing: Connection | None = None
 
@@ -96,18 +99,47 @@ class Database:
         """
 
         def transact() -> T:
-            try:
-                with self._failing():
-                    if self._writing is None:
-                        self._writing = self._engine.connect().execution_options(writes=True)
-                    with self._writing.begin():
-                        return query(self._writing, *args, **kwargs)
-            except LedgerUnavailable:
-                # Whatever state the connection was left in, the next call starts with a new one.
-                self._let_go(invalid=True)
-                raise
+            with self._connected() as connection, connection.begin():
+                return query(connection, *args, **kwargs)
 
         return await self._writer.run(transact)
+
+    async def write_by_cursor(self, query: Callable[[Any], T]) -> T:
+        """As `write`, with the driver's own cursor: a transaction of SQLAlchemy's costs as much as a small append."""
+
+        def transact() -> T:
+            with self._connected() as connection:
+                raw: Any = connection.connection.driver_connection
+                cursor = raw.cursor()
+                try:
+                    if self._begin is not None:
+                        cursor.execute(self._begin)
+                    result = query(cursor)
+                    raw.commit()
+                except BaseException:
+                    raw.rollback()
+                    raise
+                return result
+
+        return await self._writer.run(transact)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """The writer's connection."""
+        try:
+            with self._failing():
+                if self._writing is None:
+                    self._writing = self._engine.connect().execution_options(writes=True)
+                yield self._writing
+        except LedgerUnavailable:
+            # Whatever state the connection was left in, the next call starts with a new one.
+            self._let_go(invalid=True)
+            raise
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a write that begins now is done without a wait, so that it cannot be cancelled halfway."""
+        return self._writer.at_once
 
     async def close(self) -> None:
         await self._writer.run(self._let_go)
@@ -167,7 +199,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    begin = "BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN"
+    begin = _BEGIN_WRITE if connection.get_execution_options().get("writes") else "BEGIN"
     connection.connection.cursor().execute(begin)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -23,7 +24,7 @@ from worldevents.ledger.base import (
 )
 from worldevents.ledger.database import Database
 from worldevents.ledger.migrate import Identity
-from worldevents.ledger.statements import Statements
+from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import (
     AccessKey,
     EventVersion,
@@ -48,11 +49,16 @@ class SqlLedger:
     async def epoch(self) -> str:
         return self._identity.epoch
 
+    @property
+    def at_once(self) -> bool:
+        """Whether a write that begins now is done without a wait."""
+        return self._database.at_once
+
     async def publish(
         self, event: SeasonalEvent, *, based_on: int, author: str, published_at: datetime, reason: str
     ) -> EventVersion:
         def query(connection: Connection) -> EventVersion:
-            writing = Writing(connection, self._statements, self._identity)
+            writing = Writing(cursor_of(connection), self._statements, self._identity)
             return publish.publish(
                 connection,
                 writing,
@@ -72,10 +78,10 @@ class SqlLedger:
         return await self._database.read(publish.history, event_id)
 
     async def append(self, batch: Sequence[GoalContribution], decide: Decide) -> Appended:
-        def query(connection: Connection) -> Appended:
-            return Writing(connection, self._statements, self._identity).append(batch, decide)
+        def query(cursor: Any) -> Appended:
+            return Writing(cursor, self._statements, self._identity).append(batch, decide)
 
-        return await self._database.write(query)
+        return await self._database.write_by_cursor(query)
 
     async def totals(self) -> dict[str, GoalTotals]:
         return await self._database.read(reads.totals)
@@ -122,7 +128,7 @@ class SqlLedger:
         self, watermark: Watermark, run_id: str, entries: Sequence[OutboxEntry | Unreadable], *, at: datetime
     ) -> Drained | None:
         def query(connection: Connection) -> Drained | None:
-            writing = Writing(connection, self._statements, self._identity)
+            writing = Writing(cursor_of(connection), self._statements, self._identity)
             is_poison = self._database.is_poison
             return outbox.drain(connection, writing, watermark, run_id, entries, at=at, is_poison=is_poison)
 

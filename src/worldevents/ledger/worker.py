@@ -40,7 +40,7 @@ class Worker:
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run a function, after all that were given before."""
-        if self._on_the_spot and not self._given and time.monotonic() >= self._slow_until:
+        if self.at_once:
             return self._timed(function)
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[T] = loop.create_future()
@@ -56,6 +56,11 @@ class Worker:
         self._given += 1
         self._jobs.put(job)
         return await answered
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a function that is given now is run on the spot, before anything else happens."""
+        return self._on_the_spot and not self._given and time.monotonic() >= self._slow_until
 
     def _timed(self, function: Callable[[], T]) -> T:
         begun = time.monotonic()

@@ -126,7 +126,8 @@ class EmbeddedStore:
 
     async def contribute(self, batch: Sequence[GoalContribution]) -> list[Answer]:
         async with self._writing:
-            return await _finish(self._apply(batch))
+            step = self._apply(batch)
+            return await (step if self._ledger.at_once and not self._in_doubt else _finish(step))
 
     async def _apply(self, batch: Sequence[GoalContribution]) -> list[Answer]:
         if self._in_doubt:
