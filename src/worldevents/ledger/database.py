@@ -7,6 +7,8 @@ thread and BEGIN IMMEDIATE, on PostgreSQL by the lock on the identity row (`lock
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for another process's write before it gives up."""
+AGAIN_MS = 50
+"""How often it is tried again where SQLite itself does not wait."""
 READERS = 2
 """Threads that read, beside the one that writes."""
 _BEGIN_WRITE = "BEGIN IMMEDIATE"
@@ -193,9 +197,22 @@ def _prepare_postgres(connection: Any, _record: object) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver must not begin transactions of its own: a deferred one that turns into a write fails at once when busy.
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_ahead(connection: Any) -> None:
+    # Of several processes that make a file's first connection at once, SQLite makes none wait for this.
+    for left in reversed(range(BUSY_TIMEOUT_MS // AGAIN_MS)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not left:
+                raise
+            time.sleep(AGAIN_MS / 1_000)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
