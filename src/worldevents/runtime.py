@@ -47,6 +47,8 @@ class Runtime:
 CALL_MAX: Final = 100
 """Contributions in one call to a store in front of the ledger, and calls under way at once: more only wait there."""
 CALLS_MAX: Final = 2
+PUMP_S: Final = 0.01
+"""How long after one change of a goal the next is looked for."""
 OPENED_S: Final = 5.0
 """How long publishing waits for new goals to be there, and how often it looks."""
 OPENED_LOOK_S: Final = 0.01
@@ -209,6 +211,8 @@ async def _pump(store: Store, updates: AsyncIterator[GoalUpdate], hub: Hub) -> N
             versions[event_id] = published.version
             hub.keep(event_id, {goal.id for goal in published.event.goals})
         hub.tell(update)
+        # Who watches is told a few times a second: in between, changes come together.
+        await asyncio.sleep(PUMP_S)
 
 
 def _user_tokens(settings: Settings, clock: Clock) -> UserTokens | None:

@@ -21,12 +21,16 @@ def update(seq: int, *percents: int, goal: str = "volume") -> GoalUpdate:
     return GoalUpdate(state=state, unlocked=unlocks)
 
 
+def tell(feed: Feed, told: GoalUpdate) -> None:
+    feed.tell(told.state.goal.id, lambda: told.state, told.unlocked)
+
+
 async def test_a_reader_that_keeps_up_sees_each_update() -> None:
     """Read one by one, updates come as they were told."""
     feed = Feed()
     with feed.reading() as updates:
         for told in (update(1), update(2, 25), update(3)):
-            feed.tell(told)
+            tell(feed, told)
             assert await anext(updates) == told
 
 
@@ -35,10 +39,27 @@ async def test_a_slow_reader_sees_the_newest_with_all_unlocks() -> None:
     feed = Feed()
     with feed.reading() as updates:
         for told in (update(1, 25), update(2), update(3, 50), update(4)):
-            feed.tell(told)
+            tell(feed, told)
         assert await anext(updates) == update(4, 25, 50)
-        feed.tell(update(5))
+        tell(feed, update(5))
         assert await anext(updates) == update(5)
+
+
+async def test_what_a_goal_stands_at_is_asked_when_it_is_read() -> None:
+    """However often a goal changes, its state is put together once for each reading, and is the newest then."""
+    feed, asked, total = Feed(), 0, 0
+
+    def state() -> GoalState:
+        nonlocal asked
+        asked += 1
+        return update(total).state
+
+    with feed.reading() as updates:
+        for _ in range(999):
+            total += 1
+            feed.tell("volume", state)
+        assert (await anext(updates)).state.total == 999
+    assert asked == 1
 
 
 async def test_goals_keep_apart_in_the_order_of_their_news() -> None:
@@ -46,7 +67,7 @@ async def test_goals_keep_apart_in_the_order_of_their_news() -> None:
     feed = Feed()
     with feed.reading() as updates:
         for told in (update(1), update(1, goal="workouts"), update(2)):
-            feed.tell(told)
+            tell(feed, told)
         assert [await anext(updates), await anext(updates)] == [update(1, goal="workouts"), update(2)]
 
 
@@ -55,7 +76,7 @@ async def test_a_mailbox_is_bounded_by_the_number_of_goals() -> None:
     feed = Feed()
     with feed.reading():
         for seq in range(1_000):
-            feed.tell(update(seq))
+            tell(feed, update(seq))
         (mailbox,) = feed._mailboxes
         assert len(mailbox._newest) == 1
 
@@ -67,17 +88,17 @@ async def test_a_reader_waits_for_news() -> None:
         waiting = asyncio.ensure_future(anext(updates))
         await asyncio.sleep(0)
         assert not waiting.done()
-        feed.tell(update(1))
+        tell(feed, update(1))
         assert await waiting == update(1)
 
 
 async def test_nobody_is_told_of_what_was_before_or_after() -> None:
     """A reader sees updates from its beginning on, and a closed one is forgotten."""
     feed = Feed()
-    feed.tell(update(1))
+    tell(feed, update(1))
     assert not feed.is_read
     with feed.reading() as updates:
         assert feed.is_read
-        feed.tell(update(2))
+        tell(feed, update(2))
         assert await anext(updates) == update(2)
     assert not feed.is_read

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from typing import Any, TypeVar
 
 from worldevents import rules
@@ -229,7 +230,7 @@ class EmbeddedStore:
 
     def _tell(self, live: LiveGoal, unlocked: Sequence[TierUnlock]) -> None:
         if self._feed.is_read:
-            self._feed.tell(GoalUpdate(state=live.state(self._epoch), unlocked=tuple(unlocked)))
+            self._feed.tell(live.goal.id, partial(live.state, self._epoch), unlocked)
 
     async def mark_active(self, users: Sequence[tuple[str, date]]) -> None:
         await self._ledger.mark_active(users)

@@ -1,15 +1,16 @@
 """Live changes inside one process: from a store to whoever reads its updates.
 
-A reader's mailbox holds at most one update per goal, so a stalled reader costs a bounded amount and delays nobody.
+A reader's mailbox holds at most one update per goal, so a stalled reader costs a bounded amount and delays nobody. What
+a goal stands at is asked when the update is read: a goal may change a thousand times for each time that anybody looks.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from worldevents.model import GoalUpdate
+from worldevents.model import GoalState, GoalUpdate, TierUnlock
 
 
 class Feed:
@@ -23,9 +24,10 @@ class Feed:
         """Whether anybody would notice an update."""
         return bool(self._mailboxes)
 
-    def tell(self, update: GoalUpdate) -> None:
+    def tell(self, goal_id: str, state: Callable[[], GoalState], unlocked: Sequence[TierUnlock] = ()) -> None:
+        """A goal has changed: `state` says what it stands at, and `unlocked` which tiers it newly reached."""
         for mailbox in self._mailboxes:
-            mailbox.put(update)
+            mailbox.put(goal_id, state, tuple(unlocked))
 
     @contextmanager
     def reading(self) -> Iterator[AsyncIterator[GoalUpdate]]:
@@ -40,16 +42,13 @@ class Feed:
 
 class _Mailbox:
     def __init__(self) -> None:
-        self._newest: dict[str, GoalUpdate] = {}
+        self._newest: dict[str, tuple[Callable[[], GoalState], tuple[TierUnlock, ...]]] = {}
         self._arrived = asyncio.Event()
 
-    def put(self, update: GoalUpdate) -> None:
-        goal_id = update.state.goal.id
-        unread = self._newest.pop(goal_id, None)
-        if unread is not None:
-            # A total replaces a total; an unlock is never dropped.
-            update = GoalUpdate(state=update.state, unlocked=unread.unlocked + update.unlocked)
-        self._newest[goal_id] = update
+    def put(self, goal_id: str, state: Callable[[], GoalState], unlocked: tuple[TierUnlock, ...]) -> None:
+        _, unread = self._newest.pop(goal_id, (None, ()))
+        # A total replaces a total; an unlock is never dropped.
+        self._newest[goal_id] = state, unread + unlocked
         self._arrived.set()
 
     def __aiter__(self) -> AsyncIterator[GoalUpdate]:
@@ -57,7 +56,7 @@ class _Mailbox:
 
     async def __anext__(self) -> GoalUpdate:
         await self._arrived.wait()
-        update = self._newest.pop(next(iter(self._newest)))
+        state, unlocked = self._newest.pop(next(iter(self._newest)))
         if not self._newest:
             self._arrived.clear()
-        return update
+        return GoalUpdate(state=state(), unlocked=unlocked)

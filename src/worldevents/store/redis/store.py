@@ -390,7 +390,7 @@ class RedisStore(Reading):
         self._told[state.goal.id] = state
         before = {one.threshold for one in known.unlocks} if known else set()
         unlocked = tuple(one for one in state.unlocks if one.threshold not in before)
-        self._feed.tell(GoalUpdate(state=state, unlocked=unlocked if known else ()))
+        self._feed.tell(state.goal.id, lambda: state, unlocked if known else ())
 
 
 def _is_newer(state: GoalState, known: GoalState) -> bool:
