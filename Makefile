@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUNTIME := .venv/runtime
 # As many at once as there are cores; what shares an expensive fixture stays together.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 UV_VERSION := 0.13.9
 COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 

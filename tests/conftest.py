@@ -23,17 +23,20 @@ if "CI" not in os.environ:
 # The shipped suites assert like tests: a failure shows both sides.
 pytest.register_assert_rewrite("worldevents.testing")
 
+LONG = ("simulation", "chaos", "acceptance", "store")
+"""Folders with long modules: they begin first, so that none of them is left to one processor in the end."""
 REAL = {"postgres", "redis_server", "redis_cluster", "valkey_server", "kept_postgres", "kept_redis"}
 """The fixtures that start a server; what they rest on asks for them by name."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for a real server and what runs a whole month, so that `make check` can leave them out."""
+    """Mark what asks for a real server or runs for long, so that `make check` can leave it out; order the modules."""
     for item in items:
         if REAL & set(getattr(item, "fixturenames", ())):
             item.add_marker("real")
         if item.path.parent.name in ("acceptance", "chaos"):
             item.add_marker("slow")
+    items.sort(key=lambda item: LONG.index(item.path.parent.name) if item.path.parent.name in LONG else len(LONG))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
