@@ -50,6 +50,7 @@ class Turn(IntEnum):
 class _Seen:
     """A partition at the last look."""
 
+    epoch: str | None
     done: int
     waiting: int
     oldest: datetime | None
@@ -180,6 +181,7 @@ class Syncer:
         """Take one batch to the ledger."""
         watermark = self._watermarks.pop(partition, None) or await self._ledger.watermark(partition)
         found = await self._next(partition, watermark.seq if watermark else 0)
+        self._tell_loss(partition, found)
         self._note(partition, watermark, found)
         if watermark is None or found.epoch != watermark.epoch or not found.is_open:
             return await self._restore_if(partition, found)
@@ -325,9 +327,24 @@ class Syncer:
 
     # What is seen from outside.
 
+    def _tell_loss(self, partition: Partition, found: Backlog) -> None:
+        """Say how much the store alone had, at most, where its memory is gone or older than it was at the last look."""
+        seen = self._seen.get(partition)
+        if seen is None or found.epoch not in (None, seen.epoch):
+            return
+        lost = min(seen.waiting, seen.done + seen.waiting - found.last)
+        if lost > 0:
+            self._telemetry.lost_at_most.inc(lost)
+            _log.error(
+                "goal %s: the store's memory is gone or older than it was; %d contributions waited for the ledger when"
+                " it was last seen, and at most these are lost",
+                partition.goal_id,
+                lost,
+            )
+
     def _note(self, partition: Partition, watermark: Watermark | None, found: Backlog) -> None:
         done = watermark.seq if watermark and watermark.epoch == found.epoch else 0
-        self._seen[partition] = _Seen(done, max(0, found.last - done), _oldest(found, done))
+        self._seen[partition] = _Seen(found.epoch, done, max(0, found.last - done), _oldest(found, done))
 
     async def _look_only(self, goal_id: str) -> None:
         """Where the ledger does not answer, what waits for it grows, and is to be seen."""

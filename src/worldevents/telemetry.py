@@ -44,6 +44,10 @@ class Telemetry:
         self.differences = self._counter(
             "differences", "Comparisons that found the store and the ledger at different sums."
         )
+        self.lost_at_most = self._counter(
+            "lost_at_most",
+            "Contributions that waited for the ledger when the store's memory was last seen before it was lost.",
+        )
         self.rebuilds = self._counter("rebuilds", "Goals that were built in the store from the ledger.")
 
     def _counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:

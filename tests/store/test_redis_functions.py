@@ -1,6 +1,7 @@
 """What only a store in Redis can suffer: wrong keys, no memory, other functions, a takeover; nothing is half done."""
 
 import logging
+import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest_asyncio
 import redis
 
 from tests.servers import RedisServer
+from worldevents.errors import LedgerUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import OutboxLedger
 from worldevents.model import GoalContribution, Limits, OverLimit, Partition, Position, Unreadable
@@ -338,6 +340,27 @@ async def test_who_is_silent_for_too_long_is_followed(opened: Opened) -> None:
     touched = int(opened.field("touched"))
     opened.client.hset(opened.key("state"), "touched", str(touched - 10_001))
     assert await opened.store.shut({VOLUME: seen}, token=ANOTHER)
+
+
+async def test_how_much_is_lost_is_told(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What waited when the memory was last seen is the most that can be lost with it, and that is said, once."""
+
+    async def away(*_: object, **__: object) -> None:
+        raise LedgerUnavailable
+
+    await opened.tell(a_contribution("kept", 1))
+    assert await opened.syncer.once()
+    with monkeypatch.context() as patched:
+        patched.setattr(opened.ledger, "drain", away)
+        await opened.tell(a_contribution("a", 5), a_contribution("b", 6))
+        assert not await opened.syncer.once()
+    opened.client.flushall()
+    assert await opened.syncer.once()
+    assert await opened.syncer.once()
+    assert ["2 contributions waited"] == re.findall(r"\d+ contributions waited", caplog.text)
+    assert 1 == (await opened.store.state("volume")).total
 
 
 # Reading.
