@@ -13,7 +13,7 @@ import pytest_asyncio
 import redis
 
 from tests.servers import RedisServer
-from worldevents.errors import LedgerUnavailable
+from worldevents.errors import LedgerUnavailable, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import OutboxLedger
 from worldevents.model import GoalContribution, Limits, OverLimit, Partition, Position, Unreadable
@@ -156,6 +156,29 @@ async def test_a_server_without_a_file_is_warned_of(tmp_path: Any, caplog: pytes
         ):
             assert not store.can_flush
     assert "Redis has no append-only file" in caplog.text
+
+
+# The way there.
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        redis.ConnectionError("gone"),
+        redis.RedisClusterException("no node answers"),
+        OSError("reset"),
+        TimeoutError(),
+        # uvloop's word for a connection that was closed a moment before.
+        RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_whatever_the_driver_raises_is_told_as_ours(error: Exception) -> None:
+    """A connection that is lost has many names; a mistake of our own keeps its name."""
+    with pytest.raises(StoreUnavailable), connections.failing():
+        raise error
+    with pytest.raises(RuntimeError, match="ours"), connections.failing():
+        raise RuntimeError("ours")
 
 
 # Judging.

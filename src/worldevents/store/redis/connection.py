@@ -128,7 +128,7 @@ class Connection:
 
     async def close(self) -> None:
         for one in (self._client, self.listener):
-            with suppress(*LOST):
+            with suppress(StoreUnavailable), failing():
                 await one.aclose()
 
 
@@ -199,6 +199,12 @@ def failing() -> Iterator[None]:
     except (*LOST, TimeoutError) as error:
         _heed_cancellation()
         raise StoreUnavailable(f"Redis cannot be reached ({type(error).__name__})") from error
+    except RuntimeError as error:
+        _heed_cancellation()
+        # So uvloop calls a connection that was closed meanwhile, and the driver hands it on as it is.
+        if "handler is closed" not in str(error):
+            raise
+        raise StoreUnavailable("Redis cannot be reached (its connection was closed)") from error
 
 
 def _heed_cancellation() -> None:

@@ -8,10 +8,8 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, Final
 
-from redis.exceptions import ConnectionError as NoConnection
-
-from worldevents.errors import WorldEventsError
-from worldevents.store.redis.connection import LOST, Connection
+from worldevents.errors import StoreUnavailable, WorldEventsError
+from worldevents.store.redis.connection import Connection, failing
 
 LOOK_S: Final = 2.0
 """How often everything is looked at though nothing was told: a message may have been lost."""
@@ -49,8 +47,8 @@ class Listener:
             while True:
                 try:
                     await self._listen()
-                except* (*LOST, WorldEventsError) as group:
-                    told = ", ".join(type(error).__name__ for error in group.exceptions)
+                except* WorldEventsError as group:
+                    told = ", ".join(str(error) for error in group.exceptions)
                     _log.warning("the updates of other processes are interrupted: %s", told)
                 await asyncio.sleep(AGAIN_S)
 
@@ -65,7 +63,8 @@ class Listener:
         client: Any = self._connection.listener
         if self._connection.is_cluster:
             # Where a channel's master is, the client knows only after this.
-            await client.initialize()
+            with failing():
+                await client.initialize()
         subscription: Any = client.pubsub()
         nodes = client.get_primaries() if self._connection.is_cluster else [None]
         try:
@@ -74,7 +73,7 @@ class Listener:
                 for node in nodes:
                     tasks.create_task(self._read(subscription, node))
         finally:
-            with suppress(*LOST):
+            with suppress(WorldEventsError), failing():
                 await subscription.aclose()
 
     async def _subscribe(self, subscription: Any) -> None:
@@ -82,7 +81,8 @@ class Listener:
         while True:
             new = set(self._channels()) - subscribed
             for channel in new:
-                await subscription.ssubscribe(channel)
+                with failing():
+                    await subscription.ssubscribe(channel)
             subscribed |= new
             if new:
                 await self._look()
@@ -95,9 +95,10 @@ class Listener:
                 # Nothing is subscribed there, yet.
                 await asyncio.sleep(UNTIL_S)
                 continue
-            message: dict[str, Any] = await source.get_message(timeout=WAIT_S) or {}
+            with failing():
+                message: dict[str, Any] = await source.get_message(timeout=WAIT_S) or {}
             kind = message.get("type")
             if kind in ("message", "smessage"):
                 await self._hear(message["channel"].decode(), message["data"])
             elif kind == "sunsubscribe":
-                raise NoConnection("a goal has moved to another master")
+                raise StoreUnavailable("a goal has moved to another master")
