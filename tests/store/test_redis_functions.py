@@ -173,7 +173,7 @@ async def test_a_server_without_a_file_is_warned_of(tmp_path: Any, caplog: pytes
     ],
     ids=lambda one: type(one).__name__,
 )
-def test_whatever_the_driver_raises_is_told_as_ours(error: Exception) -> None:
+async def test_whatever_the_driver_raises_is_told_as_ours(error: Exception) -> None:
     """A connection that is lost has many names; a mistake of our own keeps its name."""
     with pytest.raises(StoreUnavailable), connections.failing():
         raise error
