@@ -13,8 +13,6 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import prometheus_client
-
 from worldevents.errors import Closed, LedgerBehind, StoreLost, StoreUnavailable, WorldEventsError
 from worldevents.model import GoalContribution, Receipt
 from worldevents.store.base import Answer, Store
@@ -41,7 +39,6 @@ class Batcher:
         self._waiting_max = waiting_max
         self._calls_max = calls_max
         self._calls: deque[_Call] = deque()
-        self._answered: dict[tuple[str, str], prometheus_client.Counter] = {}
         self._waiting = 0
         telemetry.waiting.set_function(lambda: self._waiting)
         self._arrived = asyncio.Event()
@@ -143,10 +140,7 @@ class Batcher:
         # A refused goal's id may be anything a caller made up: it must not become a label.
         words = Counter(map(_labels, batch, answers))
         for labels, times in words.items():
-            counter = self._answered.get(labels)
-            if counter is None:
-                counter = self._answered[labels] = self._telemetry.answers.labels(*labels)
-            counter.inc(times)
+            self._telemetry.answers.labels(*labels).inc(times)
 
 
 def _labels(item: GoalContribution, answer: Answer) -> tuple[str, str]:

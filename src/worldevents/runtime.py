@@ -48,7 +48,7 @@ CALL_MAX: Final = 100
 """Contributions in one call to a store in front of the ledger, and calls under way at once: more only wait there."""
 CALLS_MAX: Final = 2
 PUMP_S: Final = 0.01
-"""How long after one change of a goal the next is looked for."""
+"""The least time between two looks at one goal; other goals do not wait for it."""
 OPENED_S: Final = 5.0
 """How long publishing waits for new goals to be there, and how often it looks."""
 OPENED_LOOK_S: Final = 0.01
@@ -204,15 +204,19 @@ async def _states(store: Store) -> list[GoalState]:
 async def _pump(store: Store, updates: AsyncIterator[GoalUpdate], hub: Hub) -> None:
     """Carry what the store tells to the hub, for ever."""
     versions = {event_id: one.version for event_id, one in store.events.items()}
+    told: set[str] = set()
     async for update in updates:
+        if update.state.goal.id in told:
+            # Who watches is told a few times a second: in between, a goal's changes come together.
+            await asyncio.sleep(PUMP_S)
+            told.clear()
+        told.add(update.state.goal.id)
         event_id = update.state.goal.event_id
         published = store.events[event_id]
         if versions.get(event_id) != published.version:
             versions[event_id] = published.version
             hub.keep(event_id, {goal.id for goal in published.event.goals})
         hub.tell(update)
-        # Who watches is told a few times a second: in between, changes come together.
-        await asyncio.sleep(PUMP_S)
 
 
 def _user_tokens(settings: Settings, clock: Clock) -> UserTokens | None:
