@@ -184,10 +184,10 @@ async def _redis(url: str) -> list[Check]:
 
 
 def _settings(masters: Sequence[Inspection]) -> list[Check]:
-    policies = sorted({one.policy for one in masters})
-    evicts = policies != ["noeviction"]
-    cure = "set maxmemory-policy noeviction: counters are no cache" if evicts else None
-    found = [Check("memory", "fail" if evicts else "ok", ", ".join(policies), cure)]
+    policies = ", ".join(sorted({one.policy for one in masters}))
+    found = [Check("memory", "ok", policies)]
+    if any(one.evicts for one in masters):
+        found = [Check("memory", "fail", policies, "set maxmemory-policy noeviction: counters are no cache")]
     if not all(one.has_file for one in masters):
         detail = "no append-only file: a restart forgets what was not handed on"
         return [*found, Check("file", "warn", detail, "set appendonly yes, or take contributions with ack=ledger")]

@@ -330,7 +330,7 @@ class Syncer:
     def _tell_loss(self, partition: Partition, found: Backlog) -> None:
         """Say how much the store alone had, at most, where its memory is gone or older than it was at the last look."""
         seen = self._seen.get(partition)
-        if seen is None or found.epoch not in (None, seen.epoch):
+        if seen is None or found.is_shut or found.epoch not in (None, seen.epoch):
             return
         lost = min(seen.waiting, seen.done + seen.waiting - found.last)
         if lost > 0:
@@ -369,6 +369,8 @@ def _oldest(found: Backlog, done: int) -> datetime | None:
 def _why(watermark: Watermark | None, found: Backlog) -> str:
     if watermark is None:
         return "it is new"
-    if found.epoch is None:
+    if found.epoch is None and not found.is_shut:
         return "the store has lost its memory"
-    return "the store is in another epoch" if found.epoch != watermark.epoch else "a restoration was not finished"
+    if found.epoch not in (None, watermark.epoch):
+        return "the store is in another epoch"
+    return "a restoration was not finished"

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from worldevents.demo.replay import load_rows
+from worldevents.demo.replay import ReplayReport, load_rows
 from worldevents.engine import Engine, Offer
 from worldevents.importers.openpowerlifting import Row
 from worldevents.model import GoalState, Leaderboard
@@ -102,6 +103,26 @@ def expected_stand() -> Stand:
         metric: (Decimal(one["total"]), one["contributors"], [(user, Decimal(amount)) for user, amount in one["top"]])
         for metric, one in figures.items()
     }
+
+
+def expected_documents() -> dict[str, Any]:
+    """The same as JSON tells it: numbers."""
+    return {
+        metric: (float(total), users, [(user, float(amount)) for user, amount in top])
+        for metric, (total, users, top) in expected_stand().items()
+    }
+
+
+def assert_told_twice(reports: Iterable[ReplayReport]) -> None:
+    """Reports that tell every row twice between them: each contribution is counted once, and known the second time."""
+    documents = [report.document() for report in reports]
+    for metric in GOALS:
+        figures, answered = EXPECTED[metric], Counter[str]()
+        for document in documents:
+            answered.update({word: document[metric][word] for word in ("counted", "duplicates", "conflicts")})
+        assert figures["counted"] == answered["counted"]
+        assert figures["counted"] + 2 * figures["duplicates"] == answered["duplicates"]
+        assert 2 * figures["conflicts"] == answered["conflicts"]
 
 
 async def stand(engine: Engine) -> Stand:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +15,15 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from tests.acceptance.december import END, EXPECTED, GOALS, START, expected_stand, sums
+from tests.acceptance.december import (
+    END,
+    EXPECTED,
+    GOALS,
+    START,
+    assert_told_twice,
+    expected_documents,
+    sums,
+)
 from tests.cli.served import serving
 from worldevents.client import Client
 from worldevents.demo.replay import prepare, replay
@@ -162,17 +170,6 @@ async def test_two_send_every_row(server: str, database: str, rows: list[Row]) -
         await prepare(one, START, END)
         reports = await asyncio.gather(*(replay(verbs, rows) for verbs in (one, other)))
         stand = await stand_through(one)
-    expected = {
-        metric: (float(total), users, [(user, float(amount)) for user, amount in top])
-        for metric, (total, users, top) in expected_stand().items()
-    }
-    assert expected == stand
-    for metric in GOALS:
-        figures, answered = EXPECTED[metric], Counter[str]()
-        for report in reports:
-            document = report.document()[metric]
-            answered.update({word: document[word] for word in ("counted", "duplicates", "conflicts")})
-        assert figures["counted"] == answered["counted"]
-        assert figures["counted"] + 2 * figures["duplicates"] == answered["duplicates"]
-        assert 2 * figures["conflicts"] == answered["conflicts"]
+    assert expected_documents() == stand
+    assert_told_twice(reports)
     assert [] == [goal for goal, (total, kept, users) in sums(database).items() if not total == kept == users]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.acceptance.december import END, EXPECTED, GOALS, START, expected_stand, offers, stand
+from tests.acceptance.december import END, EXPECTED, GOALS, START, assert_told_twice, expected_stand, offers, stand
 from worldevents.demo.replay import prepare, replay
 from worldevents.documents import Local
 from worldevents.engine import Engine, Offer
@@ -27,14 +27,7 @@ async def test_two_callers_send_every_row(postgres_url: str, rows: list[Row]) ->
         reports = await asyncio.gather(*(replay(Local(runtime.engine), rows) for _ in range(2)))
         assert expected_stand() == await stand(runtime.engine)
         assert [] == [one for one in await runtime.ledger.audit() if not one.agrees]
-    for metric in GOALS:
-        one, answered = EXPECTED[metric], Counter[str]()
-        for report in reports:
-            document = report.document()[metric]
-            answered.update({word: document[word] for word in ("counted", "duplicates", "conflicts")})
-        assert one["counted"] == answered["counted"]
-        assert one["counted"] + 2 * one["duplicates"] == answered["duplicates"]
-        assert 2 * one["conflicts"] == answered["conflicts"]
+    assert_told_twice(reports)
 
 
 async def test_sixty_four_callers_contribute_one_by_one(tmp_path: Path, rows: list[Row]) -> None:

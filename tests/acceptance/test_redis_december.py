@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import uuid
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.december import END, EXPECTED, GOALS, START, expected_stand, sums
+from tests.acceptance.december import (
+    END,
+    EXPECTED,
+    START,
+    assert_told_twice,
+    expected_documents,
+    expected_stand,
+    sums,
+)
 from tests.acceptance.test_http_december import stand_through
 from tests.cli.conftest import PROGRAM
 from tests.cli.served import serving
@@ -47,6 +57,14 @@ def three(settings: dict[str, str]) -> Iterator[list[str]]:
     """Three servers of one deployment; their addresses."""
     with ExitStack() as stack:
         yield [stack.enter_context(serving(**settings)) for _ in range(3)]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder with a short name, which PostgreSQL's own user may enter."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 async def in_ledger(url: str) -> None:
@@ -85,19 +103,8 @@ async def test_through_three_servers_every_row_by_two(
             *(replay(clients[(number + other) % 3], shares[number]) for number in range(3) for other in (0, 1))
         )
         stands = [await stand_through(client) for client in clients]
-    expected = {
-        metric: (float(total), users, [(user, float(amount)) for user, amount in top])
-        for metric, (total, users, top) in expected_stand().items()
-    }
-    assert [expected] * 3 == stands
-    for metric in GOALS:
-        figures, answered = EXPECTED[metric], Counter[str]()
-        for report in reports:
-            document = report.document()[metric]
-            answered.update({word: document[word] for word in ("counted", "duplicates", "conflicts")})
-        assert figures["counted"] == answered["counted"]
-        assert figures["counted"] + 2 * figures["duplicates"] == answered["duplicates"]
-        assert 2 * figures["conflicts"] == answered["conflicts"]
+    assert [expected_documents()] * 3 == stands
+    assert_told_twice(reports)
     await in_ledger(settings["WORLDEVENTS_DATABASE_URL"])
 
 
@@ -105,13 +112,51 @@ def _third(row: Row) -> int:
     return sum(row.lifter.encode()) % 3
 
 
+ADDRESSES = ("--redis", "{redis}", "--database", "{database}")
+BESIDE = (sys.executable, "tools/with_servers.py", *PROGRAM, "demo", *ADDRESSES, "--port", "0")
+
+
+def left(folder: Path) -> list[str]:
+    """What a program has left in its temporary folder: files, and processes that were started there."""
+    commands = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            commands.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    # The register of ports is one for all that run here, and stays.
+    files = [str(path) for path in folder.iterdir() if not path.name.startswith("worldevents-ports")]
+    return [*files, *(command for command in commands if str(folder) in command)]
+
+
 @pytest.mark.usefixtures("redis_server", "postgres")
-def test_the_demo_beside_servers_of_its_own() -> None:
+def test_the_demo_beside_servers_of_its_own(open_folder: Path) -> None:
     """`make demo REDIS=1` begins a Redis and a PostgreSQL, shows the same figures, and leaves neither behind."""
-    addresses = "--redis", "{redis}", "--database", "{database}"
-    options = "--speed", "max", "--port", "0", "--exit-when-done", "--json"
-    beside = sys.executable, "tools/with_servers.py", *PROGRAM, "demo", *addresses
     # What the environment names is somebody's own: the demo lets it alone.
-    own = os.environ | {"WORLDEVENTS_REDIS_URL": "redis://127.0.0.1:1", "WORLDEVENTS_DATABASE_URL": "postgresql://no"}
-    ran = subprocess.run([*beside, *options], capture_output=True, env=own, check=False, timeout=120)
+    own = {"WORLDEVENTS_REDIS_URL": "redis://127.0.0.1:1", "WORLDEVENTS_DATABASE_URL": "postgresql://no"}
+    ran = subprocess.run(
+        [*BESIDE, "--speed", "max", "--exit-when-done", "--json"],
+        capture_output=True,
+        env=os.environ | own | {"TMPDIR": str(open_folder)},
+        check=False,
+        timeout=120,
+    )
     assert (0, EXPECTED) == (ran.returncode, json.loads(ran.stdout)), ran.stderr.decode()
+    assert [] == left(open_folder)
+
+
+@pytest.mark.usefixtures("redis_server", "postgres")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_who_stops_the_demo_stops_its_servers(open_folder: Path, how: signal.Signals) -> None:
+    """Ctrl-C reaches all in the terminal, a signal the first one alone: either way nothing is left."""
+    environment = os.environ | {"TMPDIR": str(open_folder)}
+    with subprocess.Popen(BESIDE, stderr=subprocess.PIPE, env=environment, start_new_session=True) as shown:
+        assert shown.stderr is not None
+        while b"http://" not in shown.stderr.readline():
+            assert shown.poll() is None
+        assert len(left(open_folder)) > len(list(open_folder.iterdir()))
+        if how is signal.SIGINT:
+            os.killpg(shown.pid, how)
+        else:
+            shown.send_signal(how)
+        shown.stderr.read()
+        shown.wait(SECONDS)
+    assert [] == left(open_folder)

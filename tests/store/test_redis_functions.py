@@ -386,6 +386,27 @@ async def test_how_much_is_lost_is_told(
     assert 1 == (await opened.store.state("volume")).total
 
 
+async def test_what_somebody_else_restores_is_no_loss(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A goal that is wiped by who restores it is not lost: what waited there was rescued first."""
+
+    async def away(*_: object, **__: object) -> None:
+        raise LedgerUnavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(opened.ledger, "drain", away)
+        await opened.tell(a_contribution("a", 5))
+        assert not await opened.syncer.once()
+    assert await opened.store.shut({VOLUME: opened.field("epoch")}, token=ANOTHER)
+    assert 1 == opened.client.fcall("worldevents_wipe", 1, opened.key("")[:-1], ANOTHER, "9-new")
+    assert not await opened.syncer.once()
+    assert "lost" not in caplog.text
+    opened.client.hset(opened.key("state"), "touched", "0")
+    assert await opened.syncer.once()
+    assert "a restoration was not finished" in caplog.text
+
+
 # Reading.
 
 

@@ -111,6 +111,8 @@ class Backlog:
     """None where the memory is gone."""
     is_open: bool
     """Whether it takes contributions: it does not while it is lost or restored."""
+    is_shut: bool
+    """Whether somebody has shut it to restore it; without an epoch it was wiped for that, and is not simply lost."""
     run_id: str
     """The server process that answered: another one may have another memory."""
     last: int

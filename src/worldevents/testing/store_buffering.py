@@ -180,6 +180,8 @@ class BufferLaws:
         with pytest.raises(StoreLost):
             await opened.store.state("volume")
         assert [one[1] for one in await opened.waiting()] == ["a"]
+        found = await opened.store.backlog(VOLUME, after=0, limit=0)
+        assert (found.is_open, found.is_shut) == (False, True)
 
     async def test_law_13_one_at_a_time(self, opened: OpenBuffered) -> None:
         """Law 13: nobody else may shut what somebody has shut; who has it may again."""
@@ -240,11 +242,13 @@ class BufferLaws:
             yield [UserRecord(user_id="ann", amount=30, pending=0)]
             await opened.store.decided("volume", unlocks=[unlock("5")], names={})
             found = await opened.store.backlog(VOLUME, after=0, limit=9)
-            seen.append((found.is_open, await opened.tell(a_contribution("b", 1))))
+            seen.append((found.is_open, found.is_shut, found.epoch, await opened.tell(a_contribution("b", 1))))
 
         await restored(opened, users=looking())
-        assert seen == [(False, ["store_lost"])]
+        assert seen == [(False, True, None, ["store_lost"])]
         assert await opened.sums() == (30, 0, 1)
+        found = await opened.store.backlog(VOLUME, after=0, limit=0)
+        assert (found.is_open, found.is_shut) == (True, False)
 
     async def test_law_13_of_the_epoch_before_nothing_is_let_go(self, opened: OpenBuffered) -> None:
         """Law 13: an acknowledgement that comes late says nothing about what waits now."""

@@ -36,9 +36,6 @@ LIBRARY: Final = "\n".join(
 )
 VERSION: Final = int(LIBRARY.partition("local VERSION = '")[2].partition("'")[0])
 
-LOST: Final = (RedisError, RedisClusterException, OSError)
-"""What the driver raises where there is no server, or no more."""
-
 SAFE_POLICY: Final = "noeviction"
 _log = logging.getLogger(__name__)
 
@@ -56,6 +53,11 @@ class Inspection:
     """When that file is on the disk; None where the server does not say."""
     functions: int | None
     """The version of our functions there; None where they are not."""
+
+    @property
+    def evicts(self) -> bool:
+        """Whether it throws keys away when its memory is full."""
+        return self.policy != SAFE_POLICY
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -118,7 +120,7 @@ class Connection:
         """Refuse a server that may throw memory away. Raises ConfigurationInvalid, StoreUnavailable."""
         masters = await self.inspect()
         for one in masters:
-            if one.policy != SAFE_POLICY:
+            if one.evicts:
                 message = f"Redis would evict keys ({one.policy}): set {SAFE_POLICY}"
                 raise ConfigurationInvalid(message, field="redis_url")
             if not one.has_file:
@@ -196,7 +198,7 @@ def failing() -> Iterator[None]:
             raise _Missing from error
         _log.error("Redis refused a call: %s", told)
         raise StoreUnavailable(f"Redis refused ({told.partition(' ')[0]})") from error
-    except (*LOST, TimeoutError) as error:
+    except (RedisError, RedisClusterException, OSError) as error:
         _heed_cancellation()
         raise StoreUnavailable(f"Redis cannot be reached ({type(error).__name__})") from error
     except RuntimeError as error:

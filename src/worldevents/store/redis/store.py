@@ -283,6 +283,7 @@ class RedisStore(Reading):
         return Backlog(
             epoch=epoch,
             is_open=told[1] == b"1",
+            is_shut=told[1] == b"0",
             run_id=told[2].decode(),
             last=int(told[3]),
             entries=words.entries(partition, epoch or "", told[7]),

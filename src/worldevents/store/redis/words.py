@@ -36,8 +36,6 @@ _REFUSALS: Final[Mapping[str, WorldEventsError]] = {
     "contribution_conflict": ContributionConflict(field="contributionId"),
 }
 
-_NAMES: Final = [b"u", b"c", b"a", b"s", b"o", b"r"]
-_NAMES_WITH_NAME: Final = [*_NAMES, b"n"]
 _STATUSES: Final = {status.value.encode(): status for status in ContributionStatus}
 
 
@@ -106,39 +104,22 @@ def entries(partition: Partition, epoch: str, found: Iterable[Any]) -> list[Outb
     told = []
     for name, fields in found:
         position = Position(epoch, int(name.partition(b"-")[0]))
-        told.append(
-            _usual(partition.goal_id, position, fields)
-            or _entry(partition, position, dict(zip(fields[::2], fields[1::2], strict=False)))
-        )
+        told.append(_entry(partition, position, dict(zip(fields[::2], fields[1::2], strict=False))))
     return told
-
-
-def _usual(goal_id: str, position: Position, fields: Sequence[bytes]) -> OutboxEntry | None:
-    """An entry as the functions write it, read by place: a backlog may have millions. None for any other."""
-    names = fields[::2]
-    if names not in (_NAMES, _NAMES_WITH_NAME):
-        return None
-    try:
-        happened = instant(fields[9])
-        name = fields[13].decode() if len(names) > len(_NAMES) else None
-        contribution = GoalContribution(goal_id, fields[1].decode(), fields[3].decode(), int(fields[5]), happened, name)
-        return OutboxEntry(position, contribution, _STATUSES[fields[7]], happened, instant(fields[11]))
-    except (KeyError, ValueError, OverflowError):
-        return None
 
 
 def _entry(partition: Partition, position: Position, told: dict[bytes, bytes]) -> OutboxEntry | Unreadable:
     try:
+        happened, name = instant(told[b"o"]), told.get(b"n")
         contribution = GoalContribution(
             partition.goal_id,
             told[b"u"].decode(),
             told[b"c"].decode(),
             int(told[b"a"]),
-            instant(told[b"o"]),
-            told[b"n"].decode() if b"n" in told else None,
+            happened,
+            None if name is None else name.decode(),
         )
-        status = ContributionStatus(told[b"s"].decode())
-        return OutboxEntry(position, contribution, status, instant(told[b"o"]), instant(told[b"r"]))
+        return OutboxEntry(position, contribution, _STATUSES[told[b"s"]], happened, instant(told[b"r"]))
     except (KeyError, ValueError, OverflowError):
         return Unreadable(position, repr(told))
 

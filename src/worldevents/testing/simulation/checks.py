@@ -16,8 +16,8 @@ COUNTED, HELD = ContributionStatus.COUNTED, ContributionStatus.HELD
 def complaints(world: World, differences: float) -> list[str]:
     """All that is amiss; `differences` is how often a syncer found the two sides at different sums."""
     found = [*world.complaints, *_sums(world), *_users(world), *_rows(world), *_answers(world), *_tiers(world)]
-    if differences and not world.has_gone_back:
-        found.append(f"a syncer found {differences:g} differences, and no memory had gone back")
+    if differences and not world.may_differ:
+        found.append(f"a syncer found {differences:g} differences, and nothing had made them")
     if world.server.shut_open and _is_calm(world):
         found.append(f"a goal was built again without a reason: {list(world.database.tables.epochs.values())}")
     return found

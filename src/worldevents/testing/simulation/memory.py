@@ -110,11 +110,6 @@ class Share:
         """Users for whom anything counts."""
         return sum(counted > 0 for counted, _ in self.users.values())
 
-    @property
-    def is_held(self) -> bool:
-        """Whether somebody restores it."""
-        return self.token is not None
-
 
 class Server:
     """All goals, as one server process holds them."""
@@ -224,6 +219,7 @@ class Server:
         return Backlog(
             epoch=share.epoch,
             is_open=share.is_open,
+            is_shut=share.token is not None,
             run_id=self.run_id,
             last=share.last,
             entries=list(itertools.islice(waiting, limit)),

@@ -13,6 +13,7 @@ from worldevents.testing.builders import DURING, a_goal, an_event
 from worldevents.testing.simulation.database import POISON
 from worldevents.testing.simulation.memory import Bounds
 
+BEGINS: Final = DURING
 USERS: Final = ("ann", "bob", "cid", "dan")
 CALLERS: Final = 3
 LASTS_S: Final = 1.0
@@ -136,6 +137,3 @@ def _offered(rng: Random, caller: int) -> tuple[Offered, ...]:
             )
         )
     return tuple(found)
-
-
-BEGINS: Final = DURING

@@ -85,8 +85,8 @@ class World:
         self.complaints: list[str] = []
         self.may_be_lost: set[Key] = set()
         """What only a memory had that is gone."""
-        self.has_gone_back = False
-        """Whether a server began with an older memory."""
+        self.may_differ = False
+        """Whether a memory went back, or an entry was spoilt: then both sides may differ for a while."""
         self._old: dict[Partition, Share] = {}
         self._started = 0
         self.database.publish(EventVersion(event=the_event(), version=1, published_at=BEGINS, author="test"))
@@ -267,7 +267,7 @@ class World:
         self.server.shares = {partition: share.copy() for partition, share in kept.items()}
         self.server.goals, self.server.versions, self.server.names = {}, {}, {}
         if fault is Fault.STALE:
-            self.has_gone_back = True
+            self.may_differ = True
             self.server.configure(*self.database.tables.events.values())
         if fault is not Fault.FLUSH:
             self._restart()
@@ -288,7 +288,7 @@ class World:
             assert isinstance(entry, OutboxEntry)
             share.outbox[place] = Unreadable(entry.position, "?")
             self.may_be_lost.add(key_of(entry.contribution))
-            self.has_gone_back = True
+            self.may_differ = True
 
     async def _publish(self) -> None:
         for node in self.nodes:
@@ -306,7 +306,7 @@ class World:
             for key, one in _entries(self.server.share(partition))
             if one.position.seq <= position.seq and key not in rows and (partition, one.position) not in letters
         ]
-        if missing and not self.has_gone_back:
+        if missing and not self.may_differ:
             self.complaints.append(f"acknowledged and not in the ledger: {missing}")
 
     def _note(self, line: str) -> None:
