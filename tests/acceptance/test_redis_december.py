@@ -116,15 +116,15 @@ ADDRESSES = ("--redis", "{redis}", "--database", "{database}")
 BESIDE = (sys.executable, "tools/with_servers.py", *PROGRAM, "demo", *ADDRESSES, "--port", "0")
 
 
-def left(folder: Path) -> list[str]:
-    """What a program has left in its temporary folder: files, and processes that were started there."""
-    commands = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def left(folder: Path) -> tuple[list[str], int]:
+    """What a program has left of its temporary folder: the files there, and how many processes are at work in it."""
+    places = []
+    for path in Path("/proc").glob("[0-9]*/cwd"):
         with suppress(OSError):
-            commands.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            places.append(str(path.readlink()))
     # The register of ports is one for all that run here, and stays.
     files = [str(path) for path in folder.iterdir() if not path.name.startswith("worldevents-ports")]
-    return [*files, *(command for command in commands if str(folder) in command)]
+    return files, sum(place.startswith(str(folder)) for place in places)
 
 
 @pytest.mark.usefixtures("redis_server", "postgres")
@@ -140,7 +140,7 @@ def test_the_demo_beside_servers_of_its_own(open_folder: Path) -> None:
         timeout=120,
     )
     assert (0, EXPECTED) == (ran.returncode, json.loads(ran.stdout)), ran.stderr.decode()
-    assert [] == left(open_folder)
+    assert ([], 0) == left(open_folder)
 
 
 @pytest.mark.usefixtures("redis_server", "postgres")
@@ -148,15 +148,19 @@ def test_the_demo_beside_servers_of_its_own(open_folder: Path) -> None:
 def test_who_stops_the_demo_stops_its_servers(open_folder: Path, how: signal.Signals) -> None:
     """Ctrl-C reaches all in the terminal, a signal the first one alone: either way nothing is left."""
     environment = os.environ | {"TMPDIR": str(open_folder)}
-    with subprocess.Popen(BESIDE, stderr=subprocess.PIPE, env=environment, start_new_session=True) as shown:
+    with ExitStack() as stack:
+        shown = stack.enter_context(
+            subprocess.Popen(BESIDE, stderr=subprocess.PIPE, env=environment, start_new_session=True)
+        )
+        stack.callback(shown.terminate)
         assert shown.stderr is not None
         while b"http://" not in shown.stderr.readline():
             assert shown.poll() is None
-        assert len(left(open_folder)) > len(list(open_folder.iterdir()))
+        assert left(open_folder)[1] >= 2, "a Redis and a PostgreSQL are at work there"
         if how is signal.SIGINT:
             os.killpg(shown.pid, how)
         else:
             shown.send_signal(how)
         shown.stderr.read()
         shown.wait(SECONDS)
-    assert [] == left(open_folder)
+    assert ([], 0) == left(open_folder)

@@ -1,86 +1,23 @@
-"""What only a store in Redis can suffer: wrong keys, no memory, other functions, a takeover; nothing is half done."""
+"""What only a store in Redis can suffer: wrong keys, no memory, other functions; nothing is half done."""
 
 import logging
-import re
-import uuid
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import redis
 
 from tests.servers import RedisServer
-from worldevents.errors import LedgerUnavailable, StoreUnavailable
+from tests.store.inside import BOUNDS, VOLUME, Opened
+from worldevents.errors import StoreUnavailable
 from worldevents.ledger import open_ledger
-from worldevents.ledger.base import OutboxLedger
-from worldevents.model import GoalContribution, Limits, OverLimit, Partition, Position, Unreadable
-from worldevents.store.base import UserRecord
+from worldevents.model import Limits, OverLimit, Position, Unreadable
 from worldevents.store.redis import RedisStore
 from worldevents.store.redis import connection as connections
-from worldevents.store.redis.store import OutboxBounds
-from worldevents.syncer import Syncer
-from worldevents.telemetry import Telemetry
 from worldevents.testing.builders import DURING, a_contribution, a_goal, an_event
 from worldevents.testing.clock import ManualClock
-from worldevents.testing.opened import word
-from worldevents.testing.store_buffering import ANOTHER, OWN, restoration
 
-VOLUME = Partition("volume")
 HOUR = timedelta(hours=1)
-BOUNDS = OutboxBounds(kept_max=500, kept_s=60, bytes_max=100_000)
-
-
-@dataclass
-class Opened:
-    store: RedisStore
-    ledger: OutboxLedger
-    syncer: Syncer
-    client: redis.Redis
-    prefix: str
-
-    def key(self, name: str) -> str:
-        return f"{self.prefix}:{{volume:0}}:{name}"
-
-    def field(self, name: str) -> str:
-        found: Any = self.client.hget(self.key("state"), name)
-        return (found or b"").decode()
-
-    def everything(self) -> dict[bytes, bytes | None]:
-        """All of this store's keys, as they are."""
-        names: Any = self.client.keys(f"{self.prefix}:*")
-        return {name: self.client.dump(name) for name in names}
-
-    async def tell(self, *batch: GoalContribution) -> list[str]:
-        return [word(answer) for answer in await self.store.contribute(batch)]
-
-    async def publish(self, limits: Limits, *, based_on: int = 0) -> None:
-        event = an_event(a_goal(target=10**15, limits=limits))
-        await self.ledger.publish(event, based_on=based_on, author="test", published_at=DURING, reason="")
-        await self.store.announce("winter")
-        assert await self.syncer.once()
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(DURING)
-
-
-@pytest_asyncio.fixture
-async def opened(redis_server: RedisServer, sqlite_url: str, clock: ManualClock) -> AsyncIterator[Opened]:
-    """A store with a goal without limits."""
-    prefix = uuid.uuid4().hex[:8]
-    async with (
-        open_ledger(sqlite_url) as ledger,
-        RedisStore.open(redis_server.url, ledger, prefix=prefix, outbox=BOUNDS, clock=clock) as store,
-    ):
-        syncer = Syncer(store, ledger, clock, Telemetry(), interval_s=0.01, batch_max=1_000, window_s=7_200)
-        with redis_server.client() as client:
-            opened = Opened(store, ledger, syncer, client, prefix)
-            await opened.publish(Limits())
-            yield opened
 
 
 # Refused as a whole: nothing is written.
@@ -199,7 +136,6 @@ async def test_limits_hold_or_refuse(opened: Opened) -> None:
     )
     await opened.publish(Limits(per_contribution=50, over=OverLimit.REFUSE), based_on=2)
     assert ["limit_exceeded", "counted"] == await opened.tell(a_contribution("e", 51), a_contribution("f", 50))
-    # A user who has nothing but held amounts is restored as such.
     assert ["counted"] == await opened.tell(a_contribution("g", 1, user="bob"))
 
 
@@ -304,107 +240,6 @@ async def test_ids_go_when_their_window_has_passed(opened: Opened, clock: Manual
     assert await opened.syncer.once()
     assert 10 == (await opened.store.state("volume")).total
     assert ["counted again"] == await opened.tell(a_contribution("a", 5, occurred_at=DURING))
-
-
-# Restoring.
-
-
-async def _interrupted(opened: Opened, how: str, after: str) -> bool:
-    """Restore, and let something happen while the users are filled in, or the ids."""
-
-    async def users() -> AsyncIterator[Sequence[UserRecord]]:
-        if after == "wipe":
-            _happen(opened, how)
-        yield [UserRecord(user_id="ann", amount=3, pending=0)]
-        if after == "users":
-            _happen(opened, how)
-
-    assert await opened.store.shut({VOLUME: opened.field("epoch") or None}, token=OWN)
-    told = restoration("9-new", users())
-    return await opened.store.restore("volume", told, token=OWN)
-
-
-def _happen(opened: Opened, how: str) -> None:
-    if how == "flush":
-        opened.client.flushall()
-    else:
-        # The lease is over, and somebody else has shut it.
-        opened.client.hset(opened.key("state"), "token", "another")
-
-
-@pytest.mark.parametrize("how", ["flush", "takeover"])
-@pytest.mark.parametrize("after", ["wipe", "users"])
-async def test_an_interrupted_restoration_opens_nothing(opened: Opened, how: str, after: str) -> None:
-    """Memory that was lost again, or that is somebody else's now: who comes too late opens nothing."""
-    await opened.tell(a_contribution("a", 5))
-    assert await opened.syncer.once()
-    assert not await _interrupted(opened, how, after)
-    assert "1" != opened.field("open")
-    opened.client.hdel(opened.key("state"), "token")
-    assert await opened.syncer.once()
-    assert 5 == (await opened.store.state("volume")).total
-
-
-async def test_an_attempt_from_before_opens_nothing(opened: Opened) -> None:
-    """A call that was on its way while its goal was shut again comes too late."""
-    base = opened.key("")[:-1]
-    seen = opened.field("epoch")
-    assert await opened.store.shut({VOLUME: seen}, token=OWN)
-    assert 1 == opened.client.fcall("worldevents_wipe", 1, base, "own", "8-old")
-    assert await opened.store.shut({VOLUME: None}, token=OWN)
-    assert 0 == opened.client.fcall("worldevents_reopen", 1, base, "own", "8-old", "1", "0", "0", "[]")
-
-
-async def test_who_is_silent_for_too_long_is_followed(opened: Opened) -> None:
-    """After the lease somebody else may restore."""
-    seen = opened.field("epoch")
-    assert await opened.store.shut({VOLUME: seen}, token=OWN)
-    assert not await opened.store.shut({VOLUME: seen}, token=ANOTHER)
-    touched = int(opened.field("touched"))
-    opened.client.hset(opened.key("state"), "touched", str(touched - 10_001))
-    assert await opened.store.shut({VOLUME: seen}, token=ANOTHER)
-
-
-async def test_how_much_is_lost_is_told(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What waited when the memory was last seen is the most that can be lost with it, and that is said, once."""
-
-    async def away(*_: object, **__: object) -> None:
-        raise LedgerUnavailable
-
-    await opened.tell(a_contribution("kept", 1))
-    assert await opened.syncer.once()
-    with monkeypatch.context() as patched:
-        patched.setattr(opened.ledger, "drain", away)
-        await opened.tell(a_contribution("a", 5), a_contribution("b", 6))
-        assert not await opened.syncer.once()
-    opened.client.flushall()
-    assert await opened.syncer.once()
-    assert await opened.syncer.once()
-    assert ["2 contributions waited"] == re.findall(r"\d+ contributions waited", caplog.text)
-    assert 1 == (await opened.store.state("volume")).total
-
-
-async def test_what_somebody_else_restores_is_no_loss(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A goal that is wiped by who restores it is not lost: what waited there was rescued first."""
-
-    async def away(*_: object, **__: object) -> None:
-        raise LedgerUnavailable
-
-    with monkeypatch.context() as patched:
-        patched.setattr(opened.ledger, "drain", away)
-        await opened.tell(a_contribution("a", 5))
-        assert not await opened.syncer.once()
-    assert await opened.store.shut({VOLUME: opened.field("epoch")}, token=ANOTHER)
-    assert 1 == opened.client.fcall("worldevents_wipe", 1, opened.key("")[:-1], ANOTHER, "9-new")
-    assert not await opened.syncer.once()
-    assert "lost" not in caplog.text
-    opened.client.hset(opened.key("state"), "touched", "0")
-    assert await opened.syncer.once()
-    assert "a restoration was not finished" in caplog.text
 
 
 # Reading.

@@ -306,9 +306,7 @@ class RedisStore(Reading):
 
     async def decided(self, goal_id: str, *, unlocks: Sequence[TierUnlock], names: Mapping[str, str]) -> None:
         await self._name(names)
-        for place, partition in enumerate(self.partitions(goal_id)):
-            if place == 0:
-                await self._call("decide", partition, words.unlocks_told(unlocks), str(len(unlocks)))
+        await self._call("decide", self.partitions(goal_id)[0], words.unlocks_told(unlocks), str(len(unlocks)))
 
     async def _name(self, names: Mapping[str, str]) -> None:
         users = sorted(names)
