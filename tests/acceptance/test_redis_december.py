@@ -13,12 +13,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
 from tests.acceptance.december import (
     END,
     EXPECTED,
+    GOALS,
     START,
     assert_told_twice,
     expected_documents,
@@ -116,6 +119,12 @@ ADDRESSES = ("--redis", "{redis}", "--database", "{database}")
 BESIDE = (sys.executable, "tools/with_servers.py", *PROGRAM, "demo", *ADDRESSES, "--port", "0")
 
 
+def asked(url: str) -> Any:
+    """What our own server answers."""
+    with urlopen(url) as answer:  # noqa: S310
+        return json.load(answer)
+
+
 def left(folder: Path) -> tuple[list[str], int]:
     """What a program has left of its temporary folder: the files there, and how many processes are at work in it."""
     places = []
@@ -154,8 +163,12 @@ def test_who_stops_the_demo_stops_its_servers(open_folder: Path, how: signal.Sig
         )
         stack.callback(shown.terminate)
         assert shown.stderr is not None
-        while b"http://" not in shown.stderr.readline():
+        while not (url := shown.stderr.readline().decode().strip()).startswith("http://"):
             assert shown.poll() is None
+        while not asked(f"{url}/v1/goals/{GOALS['totalVolume']}/progress")["goal"]["currentValue"]:
+            assert shown.poll() is None
+        # Days go by while contributions are on their way to the ledger, and that is no lag.
+        assert {"status": "ok"} == asked(f"{url}/readyz")
         assert left(open_folder)[1] >= 2, "a Redis and a PostgreSQL are at work there"
         if how is signal.SIGINT:
             os.killpg(shown.pid, how)

@@ -35,7 +35,7 @@ LAST_DAY = timedelta(days=1)
 """How much of the event is left when all is told: a page that stays open shows it running."""
 
 WINDOW_S = 30 * 86_400
-"""For how long Redis knows an id: hours of the simulated clock go by before the ledger has one."""
+"""How long Redis knows an id and one may wait for the ledger: hours of the simulated clock are a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,11 @@ async def _opened(clock: SimulatedClock, wanted: Wanted) -> AsyncIterator[Runtim
         page_key = None if wanted.is_open else made.text
         database_url = wanted.database_url or f"sqlite:///{folder}/demo.db"
         settings = Settings.load(
-            database_url=database_url, redis_url=wanted.redis_url, dedupe_window_s=WINDOW_S, page_key=page_key
+            database_url=database_url,
+            redis_url=wanted.redis_url,
+            dedupe_window_s=WINDOW_S,
+            lag_max_s=WINDOW_S,
+            page_key=page_key,
         )
         async with open_runtime(settings, clock=clock) as runtime:
             if not wanted.is_open:
