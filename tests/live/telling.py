@@ -10,7 +10,8 @@ from typing import Any
 
 from worldevents.clock import Clock
 from worldevents.live.hub import Hub
-from worldevents.live.subscriber import Message, Subscriber
+from worldevents.live.messages import Message
+from worldevents.live.subscriber import Subscriber
 from worldevents.model import CommunityGoal, GoalState, GoalUpdate, TierUnlock
 from worldevents.telemetry import Telemetry
 from worldevents.testing.builders import DURING, a_goal

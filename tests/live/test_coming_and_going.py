@@ -8,7 +8,7 @@ import pytest
 from tests.live.telling import RUN, a_hub, a_state, an_update, cancelled, payload, running, word, words
 from tests.live.virtual import in_virtual_time, passing, turns
 from worldevents.live.hub import FAREWELL_S, Hub
-from worldevents.live.subscriber import Message
+from worldevents.live.messages import Message
 from worldevents.testing.builders import DURING, a_goal
 from worldevents.testing.clock import ManualClock
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.live.telling import a_hub, a_state, an_unlock, an_update, cancelled, payload, running, word, words
 from tests.live.virtual import in_virtual_time, passing, turns
-from worldevents.live.subscriber import Message
+from worldevents.live.messages import Message
 from worldevents.model import GoalUpdate
 from worldevents.testing.builders import DURING, ENDS_AT, GRACE, STARTS_AT, a_goal, with_target
 from worldevents.testing.clock import ManualClock

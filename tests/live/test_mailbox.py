@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.live.telling import a_hub, an_update, payload, running
 from tests.live.virtual import VirtualLoop, passing, turns
 from worldevents.live.hub import Hub
-from worldevents.live.subscriber import Message, Subscriber
+from worldevents.live.messages import Message
+from worldevents.live.subscriber import Subscriber
 from worldevents.testing.builders import a_goal
 
 GOALS = ("a", "b", "c")

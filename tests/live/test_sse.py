@@ -5,7 +5,7 @@ import json
 import pytest
 
 from worldevents.live import sse
-from worldevents.live.subscriber import Message
+from worldevents.live.messages import Message
 
 
 def a_message(data: bytes = b'{"a":1}') -> Message:
@@ -32,8 +32,8 @@ def test_the_time_to_wait_and_the_sign_of_life_reach_no_listener() -> None:
 @pytest.mark.parametrize("text", ["two\nlines", "a\r\nb", "\u2028", "🏋️", "\ud800"])
 def test_no_text_breaks_a_line(text: str) -> None:
     """Data is JSON in ASCII, so that every line end in it is escaped."""
-    from worldevents.live.hub import _json  # noqa: PLC0415 - what the hub writes with
+    from worldevents.live.messages import json_bytes  # noqa: PLC0415 - what the hub writes with
 
-    written = sse.event(a_message(_json({"text": text})))
+    written = sse.event(a_message(json_bytes({"text": text})))
     (line,) = [line for line in written.splitlines() if line.startswith(b"data: ")]
     assert {"text": text} == json.loads(line.removeprefix(b"data: "))

@@ -9,7 +9,7 @@ import pytest
 
 from worldevents.errors import Closed, ConfigurationInvalid, DatabaseOwned
 from worldevents.ledger.ledger import SqlLedger
-from worldevents.live.subscriber import Message
+from worldevents.live.messages import Message
 from worldevents.model import GoalContribution
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings

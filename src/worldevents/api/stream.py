@@ -16,7 +16,8 @@ from worldevents.api.bodies import Receive
 from worldevents.errors import BodyInvalid, UnknownGoal
 from worldevents.live import sse
 from worldevents.live.hub import Hub
-from worldevents.live.subscriber import Message, Subscriber
+from worldevents.live.messages import Message
+from worldevents.live.subscriber import Subscriber
 from worldevents.rules import is_slug
 
 ABORT: Final = "worldevents.abort"

@@ -7,9 +7,8 @@ It knows no transport.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -18,8 +17,23 @@ from typing import Final
 
 from worldevents import codec, rules
 from worldevents.clock import Clock
-from worldevents.live.subscriber import EVENTS_MAX, Message, Subscriber
-from worldevents.model import GoalState, GoalStatus, GoalUpdate, TierUnlock
+from worldevents.live.messages import (
+    BYE,
+    COMPLETED,
+    ENDED,
+    STARTED,
+    UNLOCKED,
+    UPDATE,
+    Message,
+    Payload,
+    goal_message,
+    json_bytes,
+    unlock,
+    update,
+)
+from worldevents.live.rooms import Rooms
+from worldevents.live.subscriber import EVENTS_MAX, Subscriber
+from worldevents.model import GoalState, GoalStatus, GoalUpdate
 from worldevents.telemetry import Telemetry
 
 INTERVAL_S: Final = 0.4
@@ -37,8 +51,6 @@ _WHOLE: Final = Decimal(100)
 _OVER: Final = frozenset({GoalStatus.SETTLED, GoalStatus.CANCELLED})
 _NOT_ENDED: Final = frozenset({GoalStatus.UPCOMING, GoalStatus.ACTIVE})
 _ENDED_BY_TIME: Final = frozenset({GoalStatus.GRACE, GoalStatus.SETTLED})
-
-Payload = Callable[[datetime], codec.Json]
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +98,10 @@ class Hub:
         self._due: dict[str, _Goal] = {}
         self._events: list[tuple[str, _Goal, Payload]] = []
         self._subscribers: dict[Subscriber, None] = {}
+        self.rooms = Rooms()
         self._number = 0
+        self._told = 0
+        """The number up to which everybody has been told."""
         self._looked_at = -inf
         self._work = asyncio.Event()
         self.closed = False
@@ -106,11 +121,11 @@ class Hub:
         goal = self._goals[state.goal.id] = _Goal(state, status, _is_completed(state), self._number)
         return goal
 
-    def tell(self, update: GoalUpdate) -> None:
+    def tell(self, change: GoalUpdate) -> None:
         """Take in a change; it goes out in the next turn of the loop, or when its goal's interval has passed."""
         if self.closed:
             return
-        state = update.state
+        state = change.state
         if state.goal.hidden:
             self.forget(state.goal.id)
             return
@@ -119,11 +134,11 @@ class Hub:
             goal = self._add(state)
         elif not _is_older(state, goal.state):
             goal.state = state
-        for unlock in update.unlocked:
-            self._events.append(("goal_tier_unlocked", goal, _unlock(state, unlock)))
+        for one in change.unlocked:
+            self._events.append((UNLOCKED, goal, unlock(state, one)))
         if not goal.completed and _is_completed(state):
             goal.completed = True
-            self._tell_state("goal_completed", goal)
+            self._tell_state(COMPLETED, goal)
         if state.goal.id not in self._due or self._events:
             self._work.set()
         self._due[state.goal.id] = goal
@@ -142,11 +157,11 @@ class Hub:
         self._due.pop(goal_id, None)
         gone = replace(goal.state.goal, cancelled_at=self._clock.now())
         goal.state = replace(goal.state, goal=gone)
-        self._tell_state("goal_ended", goal)
+        self._tell_state(ENDED, goal)
         self._work.set()
 
     def _tell_state(self, event: str, goal: _Goal) -> None:
-        self._events.append((event, goal, _update(goal.state)))
+        self._events.append((event, goal, update(goal.state)))
 
     # Telling.
 
@@ -155,7 +170,10 @@ class Hub:
         try:
             while not self.closed:
                 self._look()
-                await self._spread(self._collect())
+                messages = self._collect()
+                number = self._number
+                await self._spread(messages)
+                self._told = number
                 await self._rest()
             await self._see_off()
         finally:
@@ -178,9 +196,9 @@ class Hub:
         if before is goal.status:
             return
         if goal.status is GoalStatus.ACTIVE or (before is GoalStatus.UPCOMING and goal.status in _ENDED_BY_TIME):
-            self._tell_state("goal_started", goal)
+            self._tell_state(STARTED, goal)
         if before in _NOT_ENDED and goal.status not in _NOT_ENDED:
-            self._tell_state("goal_ended", goal)
+            self._tell_state(ENDED, goal)
         self._due[goal_id] = goal
 
     def _collect(self) -> list[Message]:
@@ -191,7 +209,7 @@ class Hub:
             if present >= self._due_at(goal):
                 del self._due[goal_id]
                 goal.told_at = present
-                told.append(("goal_update", goal, _update(goal.state)))
+                told.append((UPDATE, goal, update(goal.state)))
         told += self._events
         self._events = []
         messages: list[Message] = []
@@ -206,14 +224,9 @@ class Hub:
     def _due_at(self, goal: _Goal) -> float:
         return goal.told_at + self._interval_s
 
-    def _message(self, event: str, goal: _Goal, payload: codec.Json) -> Message:
-        return Message(
-            event=event,
-            id=f"{self._run_id}:{goal.number}",
-            data=_json(payload),
-            goal_id=goal.state.goal.id,
-            replaceable=event == "goal_update",
-        )
+    def _message(self, event: str, goal: _Goal, payload: codec.Json, *, snapshot: bool = False) -> Message:
+        message_id = f"{self._run_id}:{goal.number}"
+        return goal_message(event, payload, message_id=message_id, snapshot=snapshot)
 
     async def _spread(self, messages: Sequence[Message]) -> None:
         """Hand messages to everybody, a slice in each turn of the loop. What is newer by then goes in the next round.
@@ -249,10 +262,12 @@ class Hub:
         return goal_id in self._goals
 
     @contextmanager
-    def subscribe(self, goals: frozenset[str] | None = None, since: str | None = None) -> Iterator[Subscriber]:
+    def subscribe(
+        self, goals: frozenset[str] | None = None, since: str | None = None, *, topic: str | None = None
+    ) -> Iterator[Subscriber]:
         """What happens to these goals (None: to all) while the context is open, after what was missed since an id.
 
-        In a closed hub the subscriber ends at once.
+        Whoever names a topic also gets what is said there. In a closed hub the subscriber ends at once.
         """
         subscriber = Subscriber(goals, events_max=self._events_max)
         if self.closed:
@@ -264,7 +279,8 @@ class Hub:
             self._subscribers[subscriber] = None
             self._telemetry.subscribers.inc()
         try:
-            yield subscriber
+            with nullcontext() if topic is None else self.rooms.inside(topic, subscriber):
+                yield subscriber
         finally:
             subscriber.close()
             if subscriber in self._subscribers:
@@ -272,6 +288,22 @@ class Hub:
                 self._telemetry.subscribers.dec()
             if self.closed and not self._subscribers:
                 self._work.set()
+
+    def say(
+        self, topic: str, event: str, payload: codec.Json, *, goal_id: str | None = None, snapshot: bool = False
+    ) -> None:
+        """Tell those on a topic something of their own; with a goal's id a newer one makes an older needless."""
+        message = Message(
+            event=event,
+            # All up to here is in every mailbox before this.
+            id=f"{self._run_id}:{self._told}",
+            data=json_bytes(payload),
+            goal_id=goal_id,
+            replaceable=goal_id is not None,
+            snapshot=snapshot,
+            key=f"{topic}:{event}",
+        )
+        self._telemetry.delivered.inc(self.rooms.say(topic, message))
 
     def snapshot(self, goals: Collection[str] | None = None) -> list[Message]:
         """The newest state of each of these goals; None means each that is not over."""
@@ -309,7 +341,7 @@ class Hub:
         message_id = f"{self._run_id}:{goal.number}"
         if made is None or made.id != message_id or present - goal.made_at >= self._interval_s:
             payload = codec.update(goal.state, self._clock.now(), snapshot=True)
-            made = goal.snapshot = self._message("goal_update", goal, payload)
+            made = goal.snapshot = self._message(UPDATE, goal, payload, snapshot=True)
             goal.made_at = present
         return made
 
@@ -327,7 +359,7 @@ class Hub:
         self._work.set()
 
     def _bye(self) -> Message:
-        return Message(event="bye", id=f"{self._run_id}:{self._number}", data=_json({"reason": "closing"}))
+        return Message(event=BYE, id=f"{self._run_id}:{self._number}", data=json_bytes({"reason": "closing"}))
 
     async def _see_off(self) -> None:
         with suppress(TimeoutError):
@@ -344,14 +376,6 @@ class Hub:
                 subscriber.stall()
 
 
-def _update(state: GoalState) -> Payload:
-    return lambda now: codec.update(state, now, snapshot=False)
-
-
-def _unlock(state: GoalState, unlock: TierUnlock) -> Payload:
-    return lambda _: codec.tier_unlocked(state, unlock)
-
-
 def _is_completed(state: GoalState) -> bool:
     """Whether the target has been reached, now or, by its unlocks, ever."""
     return state.total >= state.goal.target or any(unlock.threshold >= _WHOLE for unlock in state.unlocks)
@@ -359,7 +383,3 @@ def _is_completed(state: GoalState) -> bool:
 
 def _is_older(state: GoalState, than: GoalState) -> bool:
     return state.epoch == than.epoch and state.seq < than.seq
-
-
-def _json(value: codec.Json) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("ascii")

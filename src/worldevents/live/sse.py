@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from worldevents.live.subscriber import Message
+from worldevents.live.messages import Message
 
 CONTENT_TYPE: Final = b"text/event-stream; charset=utf-8"
 KEEP_ALIVE: Final = b": ka\n\n"

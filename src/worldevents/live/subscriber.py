@@ -7,33 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+from worldevents.live.messages import Message
 
 EVENTS_MAX = 64
 """The most messages that must not be missed in one mailbox; with one more its watcher counts as stalled."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Message:
-    """What is told to everybody who watches a goal: made once, shared by all."""
-
-    event: str
-    id: str
-    """Where this stands in what the hub tells: to be given back unread when a watcher comes again."""
-    data: bytes
-    """A JSON object in one line of ASCII."""
-    goal_id: str | None = None
-    """The goal it is about; None concerns every watcher."""
-    replaceable: bool = False
-    """Whether a later such message about the same goal makes this one needless: it is a whole state."""
-    _written: dict[Callable[[Message], bytes], bytes] = field(default_factory=dict, repr=False)
-
-    def written(self, write: Callable[[Message], bytes]) -> bytes:
-        """What `write` makes of this message; made at the first asking, and the same bytes for every watcher."""
-        made = self._written.get(write)
-        if made is None:
-            made = self._written[write] = write(self)
-        return made
 
 
 class Subscriber:
@@ -42,7 +20,7 @@ class Subscriber:
     def __init__(self, goals: frozenset[str] | None, *, events_max: int = EVENTS_MAX) -> None:
         self._goals = goals
         self._events_max = events_max
-        self._waiting: dict[str | Message, Message] = {}
+        self._waiting: dict[tuple[str, str] | Message, Message] = {}
         self._events = 0
         self._arrived = asyncio.Event()
         self._has_read = True
@@ -110,8 +88,9 @@ class Subscriber:
     def _put(self, message: Message) -> None:
         if message.replaceable and message.goal_id is not None:
             # Taken out first, so that the newer one stands at its own place in the order.
-            self._waiting.pop(message.goal_id, None)
-            self._waiting[message.goal_id] = message
+            place = message.event, message.goal_id
+            self._waiting.pop(place, None)
+            self._waiting[place] = message
         else:
             self._waiting[message] = message
             self._events += 1

@@ -1,0 +1,40 @@
+"""Topics, and who is on each: what is said there reaches them and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from worldevents.live.messages import Message
+from worldevents.live.subscriber import Subscriber
+
+
+class Rooms:
+    """Subscribers by the topic they are on; nothing is kept of a topic that nobody is on."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, dict[Subscriber, None]] = {}
+
+    @property
+    def topics(self) -> Collection[str]:
+        """The topics that somebody is on."""
+        return self._rooms.keys()
+
+    @contextmanager
+    def inside(self, topic: str, subscriber: Subscriber) -> Iterator[None]:
+        """Be on a topic while the context is open."""
+        room = self._rooms.setdefault(topic, {})
+        room[subscriber] = None
+        try:
+            yield
+        finally:
+            del room[subscriber]
+            if not room:
+                del self._rooms[topic]
+
+    def say(self, topic: str, message: Message) -> int:
+        """Tell everybody on a topic, and return how many that is."""
+        room = self._rooms.get(topic, {})
+        for subscriber in room:
+            subscriber.put([message])
+        return len(room)
