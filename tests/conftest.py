@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.backends import BACKENDS, POSTGRES, SQLITE, Backend
+from tests.clients import programs
 from tests.servers import PostgresServer, RedisCluster, RedisServer, find_valkey, why_no_redis, why_no_valkey
 
 # No test is timed; on CI hypothesis loads a profile of its own that says the same, and repeats itself exactly.
@@ -25,8 +26,11 @@ pytest.register_assert_rewrite("worldevents.testing")
 
 LONG = ("simulation", "chaos", "acceptance", "store")
 """Folders with long modules: they begin first, so that none of them is left to one processor in the end."""
-REAL = {"postgres", "redis_server", "redis_cluster", "valkey_server", "kept_postgres", "kept_redis"}
-"""The fixtures that start a server; what they rest on asks for them by name."""
+REAL = {
+    *("postgres", "redis_server", "redis_cluster", "valkey_server", "kept_postgres", "kept_redis"),
+    *("node_modules", "python"),
+}
+"""The fixtures that need what tools/real_servers gets; what they rest on asks for them by name."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -124,6 +128,38 @@ def _need_redis() -> None:
         missing(reason)
 
 
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The folder of other people's JavaScript libraries."""
+    reason = programs.why_no_clients()
+    if reason is not None:
+        missing(reason)
+    return programs.NODE_MODULES
+
+
+@pytest.fixture(scope="session")
+def node(node_modules: Path) -> Callable[..., programs.Program]:
+    """Start JavaScript modules that import these libraries."""
+    assert node_modules.is_dir()
+    return programs.node
+
+
+@pytest.fixture(scope="session")
+def bundle(node_modules: Path) -> Callable[[str], str]:
+    """Make modules for a browser of these libraries."""
+    assert node_modules.is_dir()
+    return programs.bundle
+
+
+@pytest.fixture(scope="session")
+def python() -> Callable[..., programs.Program]:
+    """Start Python programs that import Supabase's client."""
+    reason = programs.why_no_realtime()
+    if reason is not None:
+        missing(reason)
+    return programs.python
+
+
 @pytest.fixture
 def sqlite_url() -> Iterator[str]:
     """Give the address of a fresh, empty ledger in a file."""
@@ -153,8 +189,9 @@ def ledger_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def _threads() -> set[str]:
-    # Those of the event loop's own pool live as long as the loop.
-    return {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
+    # Those of the event loop's own pool live as long as the loop; one that awaited a process ends soon after it.
+    of_the_loop = ("asyncio", "waitpid")
+    return {thread.name for thread in threading.enumerate() if not thread.name.startswith(of_the_loop)}
 
 
 def _files() -> set[str]:
