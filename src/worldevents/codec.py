@@ -222,6 +222,25 @@ def _next_tier(state: GoalState) -> Json | None:
     return {"index": index, "threshold": _plain(tier.threshold), "remaining": remaining}
 
 
+def standing(value: GoalProgress, user_id: str, now: datetime, *, rank_before: int | None, snapshot: bool) -> Json:
+    """Where a user stands in a goal, as the user is told live; `rankChange` is positive for places that were gained."""
+    state, metric, rank = value.state, value.state.goal.metric, value.user_rank
+    return {
+        "goalId": state.goal.id,
+        "eventId": state.goal.event_id,
+        "userId": user_id,
+        "userContribution": number(value.user_contribution, metric),
+        "userPending": number(value.user_pending, metric),
+        "userRank": rank,
+        "rankChange": None if rank is None or rank_before is None else rank_before - rank,
+        "participantCount": state.participants,
+        "serverTime": instant(now),
+        "epoch": state.epoch,
+        "seq": state.seq,
+        "snapshot": snapshot,
+    }
+
+
 def tier_unlocked(state: GoalState, unlock: TierUnlock) -> Json:
     """The fact that a tier was reached, as it is told live. `state` is one that has the unlock's tier."""
     declared, metric = state.goal, state.goal.metric

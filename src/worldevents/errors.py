@@ -88,6 +88,19 @@ class Unauthorized(WorldEventsError):
     code = "unauthorized"
 
 
+class TokenExpired(Unauthorized):
+    """This user's token has expired."""
+
+    code = "token_expired"
+
+
+class RateLimited(WorldEventsError):
+    """Too many connections from there at once, or too many in all."""
+
+    code = "rate_limited"
+    retryable = True
+
+
 class Forbidden(WorldEventsError):
     """This key or token does not give that right."""
 

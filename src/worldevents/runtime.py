@@ -18,6 +18,7 @@ from worldevents.errors import ConfigurationInvalid, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger, OutboxLedger
 from worldevents.live.hub import Hub
+from worldevents.live.standings import Standings
 from worldevents.model import GoalState, GoalUpdate
 from worldevents.settings import Settings
 from worldevents.store import open_buffered, open_store
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from worldevents.auth.users import UserTokens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """A running system: its verbs, and the parts that doors and operators need."""
 
@@ -38,7 +39,9 @@ class Runtime:
     store: Store
     ledger: Ledger
     telemetry: Telemetry
+    clock: Clock
     hub: Hub
+    standings: Standings
     access: Access
     syncer: Syncer | None = None
     """What carries contributions to the ledger; None where the store is the ledger's own, or another process does."""
@@ -65,51 +68,72 @@ async def open_runtime(
     A background task that dies cancels the body and raises here. Raises ConfigurationInvalid, LedgerUnavailable,
     LedgerOutdated, and DatabaseOwned where another process has the database.
     """
-    settings, clock = settings or Settings.load(), clock or SystemClock()
-    telemetry = Telemetry()
     failure: Exception | None = None
     async with AsyncExitStack() as stack:
-        is_buffered = bool(settings.redis_url)
-        ledger = await stack.enter_async_context(
-            open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True, shared=is_buffered)
-        )
-        front = await _front(stack, settings, ledger, clock, telemetry) if is_buffered else None
-        store = front.store if front else await open_store(ledger, clock)
-        access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=run_token)
-        await access.refresh()
-        hub = Hub(clock, telemetry, run_id=secrets.token_hex(4), interval_s=settings.update_interval_ms / 1_000)
-        # Listened to first, and only then looked at: an update told twice is harmless, one that is missed is not.
-        updates = stack.enter_context(store.updates())
-        hub.prime(await _states(store))
-        batcher = Batcher(
-            store,
-            telemetry,
-            batch_max=CALL_MAX if is_buffered else settings.batch_max,
-            waiting_max=settings.waiting_max,
-            calls_max=CALLS_MAX if is_buffered else 1,
-        )
-        engine = Engine(
+        runtime = await _assemble(stack, settings or Settings.load(), clock or SystemClock(), run_token)
+        try:
+            yield runtime
+        except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run_token: str | None) -> Runtime:
+    telemetry, is_buffered = Telemetry(), bool(settings.redis_url)
+    ledger = await stack.enter_async_context(
+        open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True, shared=is_buffered)
+    )
+    front = await _front(stack, settings, ledger, clock, telemetry) if is_buffered else None
+    store = front.store if front else await open_store(ledger, clock)
+    access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=run_token)
+    await access.refresh()
+    interval_s = settings.update_interval_ms / 1_000
+    hub = Hub(clock, telemetry, run_id=secrets.token_hex(4), interval_s=interval_s)
+    # Listened to first, and only then looked at: an update told twice is harmless, one that is missed is not.
+    updates = stack.enter_context(store.updates())
+    hub.prime(await _states(store))
+    batcher = Batcher(
+        store,
+        telemetry,
+        batch_max=CALL_MAX if is_buffered else settings.batch_max,
+        waiting_max=settings.waiting_max,
+        calls_max=CALLS_MAX if is_buffered else 1,
+    )
+    runtime = Runtime(
+        settings=settings,
+        engine=Engine(
             store,
             ledger,
             batcher,
             clock,
             acks=front.acks if front else None,
             opened=front.opened if front else None,
-        )
-        # From here on nothing may fail but tasks: the group would wrap it.
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks.create_task(batcher.run(), name="batcher")
-        stack.callback(batcher.close)
-        for work in (access.run(), _pump(store, updates, hub), *(front.works() if front else ())):
-            stack.callback(tasks.create_task(work).cancel)
-        tasks.create_task(hub.run(), name="hub")
-        stack.callback(hub.close)
-        try:
-            yield Runtime(settings, engine, store, ledger, telemetry, hub, access, front.syncer if front else None)
-        except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
-            failure = error
-    if failure is not None:
-        raise failure
+        ),
+        store=store,
+        ledger=ledger,
+        telemetry=telemetry,
+        clock=clock,
+        hub=hub,
+        standings=Standings(hub, store.progress, clock, interval_s=interval_s),
+        access=access,
+        syncer=front.syncer if front else None,
+    )
+    works = [access.run(), runtime.standings.run(), _pump(store, updates, hub), *(front.works() if front else ())]
+    # From here on nothing may fail but tasks: the group would wrap it.
+    await _start(stack, batcher, hub, works)
+    return runtime
+
+
+async def _start(stack: AsyncExitStack, batcher: Batcher, hub: Hub, works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Start what runs in the background; the hub ends first, and the batcher last."""
+    tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    tasks.create_task(batcher.run(), name="batcher")
+    stack.callback(batcher.close)
+    for work in works:
+        stack.callback(tasks.create_task(work).cancel)
+    tasks.create_task(hub.run(), name="hub")
+    stack.callback(hub.close)
 
 
 @dataclass(frozen=True, slots=True)

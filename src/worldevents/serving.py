@@ -21,9 +21,13 @@ from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import HANDLED_SIGNALS
+from websockets.frames import CloseCode
+from websockets.http11 import Request
 
 from worldevents.api.app import create_app
+from worldevents.api.realtime import DENY, DROP
 from worldevents.api.stream import ABORT
 from worldevents.clock import Clock
 from worldevents.errors import ConfigurationInvalid, Internal
@@ -40,6 +44,14 @@ HEAD_MAX: Final = 65_536
 """The largest head of a request, in bytes; a chunk that just arrived is not counted."""
 HEAD_S: Final = 20.0
 """How long a connection may take to send a request's head."""
+FRAME_MAX: Final = 65_536
+"""The largest frame that a client may send, in bytes."""
+PING_S: Final = 20.0
+"""How often a socket is asked whether it is there, and how long it may take to answer; browsers do without script."""
+UNSENT_MAX: Final = 16_384
+"""How many bytes may wait for one client to read before its writer waits: with thousands who do not, it is memory."""
+FAREWELL_S: Final = 2.0
+"""How long a socket that is dropped has for reading why."""
 PORT_MAX: Final = 65_535
 
 App = Callable[
@@ -117,7 +129,11 @@ async def listening(
     config = uvicorn.Config(
         app,
         http=_Protocol,
-        ws="none",
+        ws=_Socket,
+        ws_max_size=FRAME_MAX,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
         interface="asgi3",
         lifespan="off",
         log_config=None,
@@ -177,6 +193,7 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=UNSENT_MAX)
         self._hurry = self.loop.call_later(HEAD_S, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -207,6 +224,33 @@ class _Protocol(HttpToolsProtocol):
         if self._hurry is not None:
             self._hurry.cancel()
             self._hurry = None
+
+
+class _Socket(WebSocketsSansIOProtocol):
+    """uvicorn's, with bounds on what waits for its client, and a way to drop one that does not read."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=UNSENT_MAX)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            self.scope["extensions"] = {DENY: {}, DROP: {"call": self._drop}}
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == f"{DENY}.body" and self.close_sent:
+            # Else every refusal is logged as an application that forgot to answer.
+            self.handshake_complete = True
+
+    def _drop(self) -> None:
+        """Say that it was too slow, behind all that it has not read; and let it go soon, read or not."""
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.send_close(CloseCode.TRY_AGAIN_LATER, "too slow")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.loop.call_later(FAREWELL_S, self.transport.abort)
 
 
 # Where to listen.

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     update_interval_ms: int = Field(default=400, ge=10, le=60_000)
     """The least time between two live updates of one goal, in milliseconds; unlocks, starts and ends do not wait."""
 
+    connections_max: int = Field(default=20_000, ge=1)
+    """The most open streams and sockets of this process; further ones are refused."""
+
+    connections_per_address: int = Field(default=1_000, ge=1)
+    """The most of them from one address; this machine's own has no such bound, for a proxy may stand there."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What a server logs on stderr: this and what is worse."""
 

@@ -149,7 +149,7 @@ def test_a_key_for_some_goals_is_for_no_others(right: Right) -> None:
         (caller_of(a_key(goals=["volume"])), ("yes", "goalId", "goalId")),
         (caller_of(a_key(rights=[READ])), ("forbidden", "forbidden", "forbidden")),
         (caller_of(a_key(kind=KeyKind.PUBLIC, rights=[READ])), ("forbidden", "forbidden", "forbidden")),
-        (user_caller("ann"), ("goalId", "yes", "forbidden")),
+        (user_caller("ann", DURING), ("goalId", "yes", "forbidden")),
     ],
     ids=["open", "run", "server", "one goal", "reader", "page", "user"],
 )
@@ -161,7 +161,7 @@ def test_who_contributes(caller: Caller, expected: tuple[str, str, str]) -> None
 
 def test_a_user_is_one_user() -> None:
     """A user asks about nobody else and contributes as nobody else, and is never trusted with an instant."""
-    ann = user_caller("ann")
+    ann = user_caller("ann", DURING)
     assert ["yes", "yes", "userId", "userId"] == [said(ann.check_user, one) for one in ("ann", None, "bob", "Ann")]
     assert (False, False, "yes") == (ann.trusted, ann.is_unbounded, said(ann.require_any, CONTRIBUTE))
     assert ["yes", "forbidden", "forbidden"] == [said(ann.require, right) for right in Right]

@@ -44,7 +44,7 @@ def problem_headers(error: WorldEventsError) -> Mapping[str, str]:
         told["www-authenticate"] = "Bearer"
     elif isinstance(error, MethodNotAllowed):
         told["allow"] = error.allowed
-    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+    elif status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         told["retry-after"] = str(problems.RETRY_AFTER_S)
     elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         # The body is not read to its end: the connection cannot carry another request.

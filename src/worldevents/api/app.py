@@ -16,10 +16,12 @@ from worldevents import problems
 from worldevents.api import events, goals, operators, pages, system
 from worldevents.api.answers import PROBLEM, Scope, Send, encode, problem_headers
 from worldevents.api.bodies import Gone, Receive
+from worldevents.api.connections import Connections
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.front import App, Front
 from worldevents.api.gate import Gate
 from worldevents.api.openapi import openapi
+from worldevents.api.realtime import Realtime
 from worldevents.errors import (
     BodyInvalid,
     Closed,
@@ -41,10 +43,7 @@ _log = logging.getLogger(__name__)
 
 def create_app(runtime: Runtime) -> App:
     """An ASGI application on an open runtime; who opened the runtime closes it, after the last request."""
-    app = _framework(runtime)
-    gate = Gate(runtime.access)
-    app.state.gate = gate
-    front = Front(app, gate, ContributionRoutes(runtime.engine, runtime.settings), runtime.hub)
+    front = _front(runtime, _framework(runtime))
     shared = CORSMiddleware(
         front,
         allow_origins=runtime.settings.allowed_origins(),
@@ -60,6 +59,19 @@ def create_app(runtime: Runtime) -> App:
         await (front if is_plain else shared)(scope, receive, send)
 
     return application
+
+
+def _front(runtime: Runtime, app: FastAPI) -> Front:
+    settings, hub = runtime.settings, runtime.hub
+    gate = app.state.gate = Gate(runtime.access, settings.allowed_origins())
+    return Front(
+        app,
+        gate,
+        contributions=ContributionRoutes(runtime.engine, settings),
+        hub=hub,
+        realtime=Realtime(gate, runtime.access, hub, runtime.clock, runtime.standings.greet),
+        connections=Connections(most=settings.connections_max, per_address=settings.connections_per_address),
+    )
 
 
 def describe(runtime: Runtime) -> dict[str, Any]:

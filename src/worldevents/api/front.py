@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from worldevents.api import bodies
+from worldevents.api import bodies, realtime
 from worldevents.api.answers import Scope, Send, send_problem
 from worldevents.api.bodies import Headers, Receive
+from worldevents.api.connections import Connections
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.gate import Gate
+from worldevents.api.realtime import Realtime, last
 from worldevents.api.stream import StreamLimits, named_goals, stream
 from worldevents.auth import Caller, Right
-from worldevents.errors import Internal, MethodNotAllowed, WorldEventsError
+from worldevents.errors import Internal, MethodNotAllowed, UnknownRoute, WorldEventsError
 from worldevents.live.hub import Hub
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -38,11 +40,22 @@ _log = logging.getLogger(__name__)
 class Front:
     """An ASGI application around the framework's."""
 
-    def __init__(self, app: App, gate: Gate, contributions: ContributionRoutes, hub: Hub) -> None:
+    def __init__(
+        self,
+        app: App,
+        gate: Gate,
+        *,
+        contributions: ContributionRoutes,
+        hub: Hub,
+        realtime: Realtime,
+        connections: Connections,
+    ) -> None:
         self._app = app
         self._gate = gate
         self._contributions = contributions
         self._hub = hub
+        self._realtime = realtime
+        self._connections = connections
         self._stream_limits = StreamLimits()
         self._chance = random.Random()  # noqa: S311 - spreads reconnections, keeps no secret
         self._many: dict[str, Handler] = {
@@ -51,8 +64,8 @@ class Front:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await self._connect(scope, receive, send)
             return
         answer = _Answer(receive, send)
         try:
@@ -66,6 +79,17 @@ class Front:
                 raise
             _log.exception("a request failed")
             await answer.fail(Internal())
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Headers = dict(scope["headers"])
+        try:
+            self._gate.check_neighbour(headers)
+            if _path(scope) != realtime.PATH:
+                raise UnknownRoute
+            with self._connections.place(scope):
+                await self._realtime.serve(scope, headers, receive, send)
+        except WorldEventsError as error:
+            await realtime.deny(scope, send, error)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = dict(scope["headers"])
@@ -94,22 +118,23 @@ class Front:
     async def _stream(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         _need(scope, "GET")
         query = parse_qs(scope["query_string"].decode("latin-1"))
-        caller = await self._gate.caller(headers, _last(query, "apikey"))
+        caller = await self._gate.caller(headers, last(query, "apikey"))
         caller.require_any(Right.READ)
-        goals = named_goals(self._hub, _last(query, "goals")) or caller.goals or None
+        goals = named_goals(self._hub, last(query, "goals")) or caller.goals or None
         for goal_id in goals or ():
             caller.require(Right.READ, goal_id)
         told = headers.get(b"last-event-id")
-        await stream(
-            scope,
-            receive,
-            send,
-            hub=self._hub,
-            goals=goals,
-            last_event_id=_last(query, "lastEventId") if told is None else told.decode("latin-1"),
-            limits=self._stream_limits,
-            chance=self._chance,
-        )
+        with self._connections.place(scope):
+            await stream(
+                scope,
+                receive,
+                send,
+                hub=self._hub,
+                goals=goals,
+                last_event_id=last(query, "lastEventId") if told is None else told.decode("latin-1"),
+                limits=self._stream_limits,
+                chance=self._chance,
+            )
 
 
 class _Answer:
@@ -160,7 +185,3 @@ def _path(scope: Scope) -> str:
 def _need(scope: Scope, method: str) -> None:
     if scope["method"] != method:
         raise MethodNotAllowed(f"this address takes {method}", allowed=method)
-
-
-def _last(query: Mapping[str, list[str]], name: str) -> str | None:
-    return query[name][-1] if name in query else None

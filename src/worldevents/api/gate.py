@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -14,8 +15,10 @@ from worldevents.hosts import is_loopback
 class Gate:
     """The one place that turns a request's headers into a caller."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, origins: Collection[str] = ()) -> None:
+        """`origins` are those of pages that may call this server, beside its own and this machine's."""
         self._access = access
+        self._origins = origins
 
     def check_neighbour(self, headers: Headers) -> None:
         """In open mode, refuse what did not come to and from this machine: a page elsewhere, a name that was rebound.
@@ -29,6 +32,19 @@ class Gate:
             raise Forbidden("without a key this server answers only to its own machine", field="Host")
         if origin is not None and not is_loopback_origin(origin.decode("latin-1")):
             raise Forbidden("without a key this server answers only pages of its own machine", field="Origin")
+
+    def check_origin(self, headers: Headers) -> None:
+        """Refuse a page that may not call this server: what browsers see to elsewhere, they do not for a WebSocket.
+
+        Raises Forbidden.
+        """
+        told = headers.get(b"origin")
+        if told is None or "*" in self._origins:
+            return
+        origin = told.decode("latin-1")
+        is_own = origin.partition("://")[2] == headers.get(b"host", b"").decode("latin-1")
+        if not is_own and origin not in self._origins and not is_loopback_origin(origin):
+            raise Forbidden("pages from there may not call this server: see WORLDEVENTS_ORIGINS", field="Origin")
 
     async def caller(self, headers: Headers, apikey: str | None = None) -> Caller:
         """Who this is, by `Authorization: Bearer` or else by the query's `apikey`. Raises Unauthorized."""

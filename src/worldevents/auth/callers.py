@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from worldevents.errors import Forbidden
@@ -24,6 +25,8 @@ class Caller:
     """The one user that this caller is; None for a server, which speaks for all of its users."""
     trusted: bool = False
     """Whether it may say when something happened."""
+    until: datetime | None = None
+    """When what it showed counts no longer; None for a key."""
 
     @property
     def is_unbounded(self) -> bool:
@@ -84,6 +87,7 @@ def caller_of(key: AccessKey) -> Caller:
     )
 
 
-def user_caller(user_id: str) -> Caller:
-    """What a user with a token may do: read, and what goals give to players."""
-    return Caller(id=f"user:{user_id}", hint="a user's token", rights=frozenset({Right.READ}), user_id=user_id)
+def user_caller(user_id: str, until: datetime) -> Caller:
+    """What a user with a token may do until then: read, and what goals give to players."""
+    rights = frozenset({Right.READ})
+    return Caller(id=f"user:{user_id}", hint="a user's token", rights=rights, user_id=user_id, until=until)

@@ -11,7 +11,7 @@ import http.client
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ import jwt
 from worldevents import rules
 from worldevents.auth.callers import Caller, user_caller
 from worldevents.clock import Clock
-from worldevents.errors import ConfigurationInvalid, IdInvalid, Unauthorized
+from worldevents.errors import ConfigurationInvalid, IdInvalid, TokenExpired, Unauthorized
 from worldevents.hosts import is_loopback
 
 SECRET_BYTES_MIN: Final = 32
@@ -39,6 +39,7 @@ JWKS_COOLDOWN: Final = timedelta(seconds=30)
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _INVALID: Final = "this user's token is not valid"
 _LAST_SECOND: Final = 2**53
+_LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 _REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub")
 
 _log = logging.getLogger(__name__)
@@ -153,10 +154,10 @@ class UserTokens:
         except (jwt.PyJWTError, IdInvalid, ValueError) as error:
             _log.debug("a user's token was refused (%s)", type(error).__name__)
             raise Unauthorized(_INVALID) from None
-        self._check_times(claims)
-        return user_caller(user_id)
+        return user_caller(user_id, self._check_times(claims))
 
-    def _check_times(self, claims: Mapping[str, Any]) -> None:
+    def _check_times(self, claims: Mapping[str, Any]) -> datetime:
+        """The instant from which the token counts no longer."""
         now, leeway = self._clock.now().timestamp(), LEEWAY.total_seconds()
         times = [claims["exp"], claims["iat"], claims.get("nbf", claims["iat"])]
         for one in times:
@@ -166,7 +167,8 @@ class UserTokens:
         if any(one > now + leeway for one in not_before):
             raise Unauthorized(_INVALID)
         if expires_at <= now - leeway:
-            raise Unauthorized("this user's token has expired")
+            raise TokenExpired
+        return datetime.fromtimestamp(min(expires_at + leeway, _LAST_INSTANT), UTC)
 
 
 def key_source(*, secret: str | None, jwks_url: str | None, clock: Clock) -> KeySource:

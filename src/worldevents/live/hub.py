@@ -261,6 +261,10 @@ class Hub:
         """Whether this is a goal that is told."""
         return goal_id in self._goals
 
+    def running(self) -> set[str]:
+        """The goals that are not over."""
+        return {goal_id for goal_id, goal in self._goals.items() if goal.status not in _OVER}
+
     @contextmanager
     def subscribe(
         self, goals: frozenset[str] | None = None, since: str | None = None, *, topic: str | None = None

@@ -19,6 +19,7 @@ PREFIX: Final = "realtime:"
 HEARTBEAT_TOPIC: Final = "phoenix"
 BROADCAST: Final = "broadcast"
 
+_FIELDS: Final = 5
 _USER_BROADCAST: Final = 3
 _HEAD: Final = 7
 """The bytes of a binary frame before its strings: its kind, five lengths, and how the payload is written."""
@@ -66,7 +67,7 @@ def decode(text: str, vsn: Version) -> Frame:
         if not isinstance(told, dict):
             raise FrameInvalid("a frame of version 1.0.0 is an object")
         fields = [told.get(name) for name in ("join_ref", "ref", "topic", "event", "payload")]
-    elif isinstance(told, list) and len(told) == len(Frame.__slots__):
+    elif isinstance(told, list) and len(told) == _FIELDS:
         fields = told
     else:
         raise FrameInvalid("a frame of version 2.0.0 is an array of five")
@@ -145,17 +146,12 @@ class Push:
     vsn: Version
 
     def __call__(self, message: Message) -> bytes:
-        meta: dict[str, Any] = {"id": message.id}
+        meta: dict[str, Any] = {"id": message.key}
         if message.snapshot:
             meta["replayed"] = True
-        event = _bytes(message.event)
-        flat = b"" if message.data == b"{}" else message.data[1:-1] + b","
-        payload = b'{%b"type":"broadcast","event":%b,"payload":%b,"meta":%b}' % (
-            flat,
-            event,
-            message.data,
-            _bytes(meta),
-        )
+        flat = message.data[1:-1] + b"," if message.is_ours else b""
+        told = flat, _bytes(message.event), message.data, _bytes(meta)
+        payload = b'{%b"type":"broadcast","event":%b,"payload":%b,"meta":%b}' % told
         topic = _bytes(self.topic)
         if self.vsn is Version.ARRAYS:
             return b'[null,null,%b,"broadcast",%b]' % (topic, payload)

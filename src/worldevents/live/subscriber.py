@@ -55,6 +55,11 @@ class Subscriber:
             await self._arrived.wait()
         return self.drain()
 
+    @property
+    def has_mail(self) -> bool:
+        """Whether something waits."""
+        return bool(self._waiting)
+
     def drain(self) -> list[Message]:
         """All that waits now, in order."""
         self._has_read = True
