@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ import httpx2
 
 from worldevents.clock import Clock
 from worldevents.errors import WorldEventsError
+from worldevents.model import AccessKey, SeasonalEvent
 from worldevents.runtime import open_runtime
 from worldevents.serving import serve
 from worldevents.settings import Settings
@@ -31,10 +32,18 @@ print("left", flush=True)
 """
 
 
-async def begun(settings: Settings, clock: Clock | None = None) -> None:
-    """Put an event into a database."""
+async def begun(
+    settings: Settings,
+    event: SeasonalEvent | None = None,
+    *,
+    clock: Clock | None = None,
+    keys: Iterable[AccessKey] = (),
+) -> None:
+    """Put an event into a database, and keys; without keys it is open."""
     async with open_runtime(settings, clock=clock or ManualClock(DURING)) as runtime:
-        await runtime.engine.publish(an_event(), author="test")
+        await runtime.engine.publish(event or an_event(), author="test")
+        for key in keys:
+            await runtime.ledger.add_key(key)
 
 
 @asynccontextmanager

@@ -36,5 +36,5 @@ class Rooms:
         """Tell everybody on a topic, and return how many that is."""
         room = self._rooms.get(topic, {})
         for subscriber in room:
-            subscriber.put([message])
+            subscriber.hand(message)
         return len(room)

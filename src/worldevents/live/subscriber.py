@@ -90,6 +90,12 @@ class Subscriber:
         if self._waiting:
             self._arrived.set()
 
+    def hand(self, message: Message) -> None:
+        """Take in what is said to its watcher alone, if it is not about a goal that was left out."""
+        if not self.ended and (not self._goals or message.goal_id is None or message.goal_id in self._goals):
+            self._put(message)
+            self._arrived.set()
+
     def _put(self, message: Message) -> None:
         if message.replaceable and message.goal_id is not None:
             # Taken out first, so that the newer one stands at its own place in the order.
