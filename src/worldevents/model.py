@@ -345,6 +345,17 @@ class ChallengeProgress:
     completed: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """What a host says to those who are on a topic at that moment."""
+
+    id: str
+    topic: str
+    event: str
+    payload: bytes
+    """A JSON object in one line of ASCII."""
+
+
 # Who may ask.
 
 

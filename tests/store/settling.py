@@ -11,13 +11,14 @@ from worldevents.ledger import open_ledger
 from worldevents.ledger.base import OutboxLedger
 from worldevents.model import Ack, GoalContribution, Receipt
 from worldevents.runtime import Runtime
-from worldevents.store.base import Answer, BufferedStore
+from worldevents.store.base import Answer, BufferedStore, Store
 from worldevents.store.redis import RedisStore
 from worldevents.store.redis.store import OutboxBounds
 from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
 from worldevents.testing.opened import OpenStore, StoreOpener
 from worldevents.testing.store_buffering import BufferOpener
+from worldevents.testing.store_speaking import ProcessesOpener
 
 WINDOW_S = 30 * 86_400
 SECONDS = 20.0
@@ -74,6 +75,28 @@ def buffered_opener_of(redis_url: str, ledger_url: str) -> BufferOpener:
             RedisStore.open(redis_url, ledger, prefix=prefix, outbox=bounds, clock=clock) as store,
         ):
             yield store, ledger
+
+    return opener
+
+
+def processes_opener_of(redis_url: str, ledger_url: str) -> ProcessesOpener:
+    """Open a store of its own in Redis as two processes do."""
+
+    @asynccontextmanager
+    async def opener() -> AsyncIterator[Sequence[Store]]:
+        prefix = uuid.uuid4().hex[:8]
+        async with (
+            open_ledger(ledger_url) as ledger,
+            RedisStore.open(redis_url, ledger, prefix=prefix) as one,
+            RedisStore.open(redis_url, ledger, prefix=prefix) as other,
+        ):
+            running = [asyncio.create_task(store.run()) for store in (one, other)]
+            try:
+                yield one, other
+            finally:
+                for task in running:
+                    task.cancel()
+                await asyncio.wait(running)
 
     return opener
 

@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 
 from tests.servers import RedisCluster, RedisServer, find_valkey, why_no_valkey
-from tests.store.settling import agreed, buffered_opener_of, counted, opener_of
+from tests.store.settling import agreed, buffered_opener_of, counted, opener_of, processes_opener_of
 from worldevents.errors import StoreUnavailable
 from worldevents.model import Partition
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings
 from worldevents.store.keys import Keys
-from worldevents.testing import BufferLaws, BufferOpener
+from worldevents.testing import BufferLaws, BufferOpener, ProcessesOpener, SpeakingLaws
 from worldevents.testing.builders import DURING, a_goal, an_event
 from worldevents.testing.clock import ManualClock
 from worldevents.testing.opened import StoreOpener
@@ -39,6 +39,12 @@ class TestRedisClusterInFront(BufferLaws):
         return buffered_opener_of(redis_cluster.url, sqlite_url)
 
 
+class TestRedisClusterSpeaking(SpeakingLaws):
+    @pytest.fixture
+    def open_processes(self, redis_cluster: RedisCluster, sqlite_url: str) -> ProcessesOpener:
+        return processes_opener_of(redis_cluster.url, sqlite_url)
+
+
 if find_valkey() is None:
 
     def test_valkey() -> None:
@@ -56,6 +62,11 @@ else:
         @pytest.fixture
         def open_buffered(self, valkey_server: RedisServer, sqlite_url: str) -> BufferOpener:
             return buffered_opener_of(valkey_server.url, sqlite_url)
+
+    class TestValkeySpeaking(SpeakingLaws):
+        @pytest.fixture
+        def open_processes(self, valkey_server: RedisServer, sqlite_url: str) -> ProcessesOpener:
+            return processes_opener_of(valkey_server.url, sqlite_url)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.servers import RedisServer
 from tests.store.inside import BOUNDS, VOLUME, Opened
 from worldevents.errors import StoreUnavailable
 from worldevents.ledger import open_ledger
-from worldevents.model import Limits, OverLimit, Position, Unreadable
+from worldevents.model import Broadcast, Limits, OverLimit, Position, Unreadable
 from worldevents.store.redis import RedisStore
 from worldevents.store.redis import connection as connections
 from worldevents.testing.builders import DURING, a_contribution, a_goal, an_event
@@ -253,3 +253,50 @@ async def test_a_board_with_ties_is_by_name(opened: Opened) -> None:
         found = await opened.store.leaderboard("volume", limit=3, around=user)
         assert user in [row.user_id for row in found.contributors]
         assert sorted(found.contributors, key=lambda row: (-row.amount, row.user_id)) == list(found.contributors)
+
+
+# Speaking.
+
+ONE, TWO = "one", "two"
+
+
+async def test_a_role_is_taken_renewed_and_given_up(opened: Opened) -> None:
+    """Its key holds who has it for so long; nobody else's asking changes that, or ends it."""
+    key = f"{opened.prefix}:role:speaker"
+    assert await opened.store.lead("speaker", token=ONE, ttl_s=60)
+    assert not await opened.store.lead("speaker", token=TWO, ttl_s=3_600)
+    await opened.store.resign("speaker", token=TWO)
+    left: Any = opened.client.pttl(key)
+    assert 0 < left <= 60_000
+    assert await opened.store.lead("speaker", token=ONE, ttl_s=3_600)
+    left = opened.client.pttl(key)
+    assert 60_000 < left <= 3_600_000
+    await opened.store.resign("speaker", token=ONE)
+    assert 0 == opened.client.exists(key)
+    await opened.store.resign("speaker", token=ONE)
+
+
+async def test_a_role_of_another_type_is_nobodys(opened: Opened) -> None:
+    """Somebody has put something else there: nobody leads, and it stays."""
+    opened.client.hset(f"{opened.prefix}:role:speaker", "not", "ours")
+    before = opened.everything()
+    with pytest.raises(StoreUnavailable):
+        await opened.store.lead("speaker", token=ONE, ttl_s=60)
+    assert before == opened.everything()
+
+
+async def test_what_is_no_broadcast_is_left_out(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
+    """Something that another version says on the channel does not stop those who listen."""
+    with opened.store.broadcasts() as heard:
+        for strange in (
+            b"?",
+            b"{}",
+            b"5",
+            b"[[1, 2]]",
+            b'[["id", "topic", "event", 5]]',
+            b'[["i", "t", "e", "\\u00e9"]]',
+        ):
+            opened.store._hear_said(strange)
+        opened.store._hear_said(b'[["id", "topic", "event", "{}"]]')
+        assert Broadcast(id="id", topic="topic", event="event", payload=b"{}") == await anext(heard)
+    assert 5 == len([one for one in caplog.messages if "cannot be read" in one])

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.servers import RedisServer
-from tests.store.settling import opener_of
+from tests.store.settling import opener_of, processes_opener_of
+from worldevents.testing import ProcessesOpener, SpeakingLaws
 from worldevents.testing.opened import StoreOpener
 from worldevents.testing.store_laws import StoreLaws
 
@@ -24,3 +25,9 @@ class TestRedisStoreInThreePartitions(StoreLaws):
     @pytest.fixture
     def open_store(self, redis_server: RedisServer, sqlite_url: str) -> StoreOpener:
         return opener_of(redis_server.url, sqlite_url, partitions=3)
+
+
+class TestRedisStoreSpeaking(SpeakingLaws):
+    @pytest.fixture
+    def open_processes(self, redis_server: RedisServer, sqlite_url: str) -> ProcessesOpener:
+        return processes_opener_of(redis_server.url, sqlite_url)

@@ -14,6 +14,12 @@ Laws, which `worldevents.testing.StoreLaws` holds every back end to:
 9. Totals stay below 2^53, contributors never below 0.
 10. A batch answers item by item, in order; one bad item never spoils another.
 
+All processes that have one store open hear each other through it, by two more, in `SpeakingLaws`:
+
+15. What is said reaches everybody who listens at that moment, in every process, at most once, in one order for all.
+    None of it is kept.
+16. A role has one leader at a time: who took it has it until it is given up, or was not renewed for its ttl.
+
 A `BufferedStore`, whose memory is ahead of the ledger, has four more, in `BufferLaws`:
 
 11. A contribution is in the outbox before it is answered, and stays there until it is acknowledged.
@@ -32,6 +38,7 @@ from typing import Protocol
 
 from worldevents.errors import WorldEventsError
 from worldevents.model import (
+    Broadcast,
     CommunityGoal,
     ContributionStatus,
     EventVersion,
@@ -100,6 +107,26 @@ class Store(Protocol):
 
     async def mark_active(self, users: Sequence[tuple[str, date]]) -> None:
         """Remember that these users were active on these UTC days."""
+        ...
+
+    async def broadcast(self, said: Sequence[Broadcast]) -> None:
+        """Say these to all who listen, in their order and without anything between: all or none (law 15)."""
+        ...
+
+    def broadcasts(self) -> AbstractContextManager[AsyncIterator[Broadcast]]:
+        """What any process says from now on, this one too, while the context is open (law 15)."""
+        ...
+
+    async def lead(self, role: str, *, token: str, ttl_s: float) -> bool:
+        """Take a role, or renew it, in the name of `token`: whether it is ours from this call on for so long (law 16).
+
+        Raises StoreUnavailable; then it may be ours, and is not to be relied on. Where no other process can have the
+        store open, it is always ours.
+        """
+        ...
+
+    async def resign(self, role: str, *, token: str) -> None:
+        """Give a role up, if it is ours: another may have it at once (law 16)."""
         ...
 
 

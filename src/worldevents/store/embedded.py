@@ -19,6 +19,7 @@ from worldevents.clock import Clock, MonotonicClock
 from worldevents.errors import ContributionConflict, LedgerUnavailable, UnknownGoal
 from worldevents.ledger.base import Appended, Ledger
 from worldevents.model import (
+    Broadcast,
     CommunityGoal,
     Contributor,
     EventVersion,
@@ -32,7 +33,7 @@ from worldevents.model import (
     TierUnlock,
 )
 from worldevents.store.base import Answer
-from worldevents.store.feed import Feed
+from worldevents.store.feed import Feed, Voices
 from worldevents.store.judging import Judge, LiveGoal
 from worldevents.store.ranking import Ranking
 
@@ -50,6 +51,7 @@ class EmbeddedStore:
         self._goals: dict[str, LiveGoal] = {}
         self._names: dict[str, str] = {}
         self._feed = Feed()
+        self._voices = Voices()
         self._writing = asyncio.Lock()
         self._in_doubt = True
         """Whether the ledger may hold more than memory does."""
@@ -234,6 +236,22 @@ class EmbeddedStore:
 
     async def mark_active(self, users: Sequence[tuple[str, date]]) -> None:
         await self._ledger.mark_active(users)
+
+    # Speaking: there is no other process.
+
+    async def broadcast(self, said: Sequence[Broadcast]) -> None:
+        self._voices.say(said)
+
+    @contextmanager
+    def broadcasts(self) -> Iterator[AsyncIterator[Broadcast]]:
+        with self._voices.reading() as said:
+            yield said
+
+    async def lead(self, role: str, *, token: str, ttl_s: float) -> bool:  # noqa: ARG002 - nobody else asks
+        return True
+
+    async def resign(self, role: str, *, token: str) -> None:
+        """Nobody else asks."""
 
 
 def _unknown(goal_id: str) -> UnknownGoal:

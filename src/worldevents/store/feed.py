@@ -1,4 +1,4 @@
-"""Live changes inside one process: from a store to whoever reads its updates.
+"""Live changes inside one process, from a store to whoever reads its updates; and what hosts say, in the same way.
 
 A reader's mailbox holds at most one update per goal, so a stalled reader costs a bounded amount and delays nobody. What
 a goal stands at is asked when the update is read: a goal may change a thousand times for each time that anybody looks.
@@ -7,10 +7,18 @@ a goal stands at is asked when the update is read: a goal may change a thousand 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
-from worldevents.model import GoalState, GoalUpdate, TierUnlock
+from worldevents.model import Broadcast, GoalState, GoalUpdate, TierUnlock
+
+SAID_MAX: Final = 10_000
+"""The most broadcasts that wait for one reader; with more, the oldest are lost, and that is logged."""
+
+_log = logging.getLogger(__name__)
 
 
 class Feed:
@@ -60,3 +68,49 @@ class _Mailbox:
         if not self._newest:
             self._arrived.clear()
         return GoalUpdate(state=state(), unlocked=unlocked)
+
+
+class Voices:
+    """Hands what is said to every open mailbox, at once and without waiting."""
+
+    def __init__(self) -> None:
+        self._mailboxes: set[_Said] = set()
+
+    def say(self, said: Sequence[Broadcast]) -> None:
+        """These were said, in this order."""
+        for mailbox in self._mailboxes:
+            mailbox.put(said)
+
+    @contextmanager
+    def reading(self) -> Iterator[AsyncIterator[Broadcast]]:
+        """A mailbox for as long as the context is open, read by iterating."""
+        mailbox = _Said()
+        self._mailboxes.add(mailbox)
+        try:
+            yield mailbox
+        finally:
+            self._mailboxes.discard(mailbox)
+
+
+class _Said:
+    def __init__(self) -> None:
+        self._waiting: deque[Broadcast] = deque()
+        self._arrived = asyncio.Event()
+
+    def put(self, said: Sequence[Broadcast]) -> None:
+        self._waiting.extend(said)
+        lost = max(0, len(self._waiting) - SAID_MAX)
+        if lost:
+            _log.warning("too many broadcasts wait: the oldest %d are lost", lost)
+        for _ in range(lost):
+            self._waiting.popleft()
+        self._arrived.set()
+
+    def __aiter__(self) -> AsyncIterator[Broadcast]:
+        return self
+
+    async def __anext__(self) -> Broadcast:
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()

@@ -31,6 +31,15 @@ class Keys:
         return f"{self.prefix}:events"
 
     @property
+    def said(self) -> str:
+        """The channel on which broadcasts are told."""
+        return f"{self.prefix}:said"
+
+    def role(self, role: str) -> str:
+        """Who has a role."""
+        return f"{self.prefix}:role:{role}"
+
+    @property
     def names(self) -> str:
         """The hash of users' display names, for all goals."""
         return f"{self.prefix}:names"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from worldevents import rules
 from worldevents.errors import StoreLost, UnknownGoal
@@ -13,6 +13,9 @@ from worldevents.model import CommunityGoal, Contributor, GoalProgress, GoalStat
 from worldevents.store.keys import Keys, number_of
 from worldevents.store.redis import words
 from worldevents.store.redis.connection import Connection, failing
+
+SUM_PAGE: Final = 5_000
+"""Users whose amounts are added up in one call."""
 
 
 class Reading:
@@ -119,6 +122,15 @@ class Reading:
                 rank = 1 + sum(map(int, more))
             found.append(Contributor(rank=rank, user_id=user, amount=amount, display_name=names.get(user)))
         return found
+
+    async def sum_of_users(self, partition: Partition) -> int | None:
+        total, start, versions = 0, 0, set()
+        while True:
+            epoch, seq, found, amount = await self._call("sum", partition, str(start), str(SUM_PAGE))
+            versions.add((epoch, seq))
+            total, start = total + int(amount), start + int(found)
+            if int(found) < SUM_PAGE:
+                return total if len(versions) == 1 else None
 
     async def _names(self, users: Sequence[str]) -> dict[str, str]:
         if not users:

@@ -35,13 +35,14 @@ from worldevents.model import (
     TierUnlock,
 )
 from worldevents.store.base import Answer, Backlog, Restoration
-from worldevents.store.feed import Feed
+from worldevents.store.feed import Feed, Voices
 from worldevents.store.keys import Keys, number_of
 from worldevents.store.redis import words
 from worldevents.store.redis.connection import Connection, connected, failing
 from worldevents.store.redis.listening import Listener
 from worldevents.store.redis.reading import Reading, unknown
 from worldevents.store.redis.restoring import Refilling
+from worldevents.store.redis.speaking import Speaking
 
 ITEMS_MAX: Final = 100
 """Contributions in one call: more would hold up everybody else's."""
@@ -49,7 +50,7 @@ LEASE_MS: Final = 10_000
 """How long who restores a goal may be silent before somebody else takes over."""
 REFRESH_S: Final = 1.0
 """How often the ledger is asked at most whether an unknown goal was published by another process."""
-SUM_PAGE: Final = 5_000
+NAMES_PAGE: Final = 5_000
 FLUSH_MS: Final = 5_000
 _BOUND: Final = 2**53
 
@@ -64,7 +65,7 @@ class OutboxBounds:
     kept_s: int = 3_600
 
 
-class RedisStore(Reading):
+class RedisStore(Reading, Speaking):
     """Goals in Redis, in front of a ledger."""
 
     def __init__(
@@ -90,6 +91,7 @@ class RedisStore(Reading):
         self._told: dict[str, GoalState] = {}
         """What this process has told last about each goal."""
         self._feed = Feed()
+        self._voices = Voices()
         self._refreshed_at = 0.0
         self._listener = Listener(connection, channels=self._channels, hear=self._hear, look=self._look)
 
@@ -310,9 +312,9 @@ class RedisStore(Reading):
 
     async def _name(self, names: Mapping[str, str]) -> None:
         users = sorted(names)
-        for start in range(0, len(users), SUM_PAGE):
+        for start in range(0, len(users), NAMES_PAGE):
             with failing():
-                some = {user: names[user] for user in users[start : start + SUM_PAGE]}
+                some = {user: names[user] for user in users[start : start + NAMES_PAGE]}
                 await self._connection.client.hset(self._keys.names, mapping=some)
 
     # Restoring.
@@ -330,15 +332,6 @@ class RedisStore(Reading):
             await self._configure(partition, self.goal(goal_id), version)
         refilling = Refilling(self._connection, self._keys, token=token, epoch=restoration.epoch, now=self._now)
         return await refilling.refill(self.partitions(goal_id), restoration)
-
-    async def sum_of_users(self, partition: Partition) -> int | None:
-        total, start, versions = 0, 0, set()
-        while True:
-            epoch, seq, found, amount = await self._call("sum", partition, str(start), str(SUM_PAGE))
-            versions.add((epoch, seq))
-            total, start = total + int(amount), start + int(found)
-            if int(found) < SUM_PAGE:
-                return total if len(versions) == 1 else None
 
     async def flushed(self, goal_ids: Sequence[str]) -> None:
         if self._connection.flushes_always:
@@ -361,9 +354,12 @@ class RedisStore(Reading):
 
     def _channels(self) -> Collection[str]:
         goals = [self._keys.updates(one) for goal_id in self._goals for one in self.partitions(goal_id)]
-        return [self._keys.events, *goals]
+        return [self._keys.events, self._keys.said, *goals]
 
     async def _hear(self, channel: str, data: bytes) -> None:
+        if channel == self._keys.said:
+            self._hear_said(data)
+            return
         if channel == self._keys.events:
             await self._refresh()
             await self._look()

@@ -16,6 +16,7 @@ from worldevents.errors import (
     WorldEventsError,
 )
 from worldevents.model import (
+    Broadcast,
     CommunityGoal,
     ContributionStatus,
     GoalContribution,
@@ -163,3 +164,16 @@ def state(goal: CommunityGoal, told: Sequence[Sequence[Any]]) -> GoalState:
 
 def _text(told: bytes | str) -> str:
     return told.decode() if isinstance(told, bytes) else told
+
+
+def said(found: Sequence[Broadcast]) -> str:
+    """Broadcasts that are said together."""
+    return json.dumps([[one.id, one.topic, one.event, one.payload.decode("ascii")] for one in found])
+
+
+def heard(told: bytes) -> list[Broadcast]:
+    """What `said` wrote. Raises what comes of it for anything else."""
+    return [
+        Broadcast(id=said_id, topic=topic, event=event, payload=payload.encode("ascii"))
+        for said_id, topic, event, payload in json.loads(told)
+    ]
