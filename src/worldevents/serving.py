@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
-from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext, suppress
 from typing import Any, Final
 
 import uvicorn
@@ -38,6 +38,9 @@ from worldevents.settings import Settings
 
 LEAVE_S: Final = 10
 """How long requests under way may take once the server is asked to leave."""
+SOCKETS_LEAVE_S: Final = 3.5
+"""How long sockets may take to leave, which spread over three seconds; then the rest is closed."""
+LOOK_S: Final = 0.05
 UNHEARD_MS: Final = 30_000
 """How long a client may leave unacknowledged what it is sent; then its connection is over, where Linux can tell."""
 HEAD_MAX: Final = 65_536
@@ -180,7 +183,14 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody in, tell everybody, and wait until the sockets have left in their own time."""
+        for server in self.servers:
+            server.close()
         self._hub.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SOCKETS_LEAVE_S):
+                while any(isinstance(one, _Socket) for one in self.server_state.connections):  # noqa: ASYNC110 - uvicorn's
+                    await asyncio.sleep(LOOK_S)
         await super().shutdown(sockets)
 
 
@@ -270,6 +280,9 @@ def bound(host: str, port: int) -> socket.socket:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             # Inherited by every connection: a viewer that is gone without a word is noticed.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MS)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Else megabytes wait in the kernel for one that does not read, before anybody notices.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX)
         listener.bind(address)
     except OSError as error:
         listener.close()

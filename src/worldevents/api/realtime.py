@@ -18,7 +18,7 @@ from worldevents.api.bodies import Headers, Receive
 from worldevents.api.gate import Gate
 from worldevents.auth import Access, Caller, Right
 from worldevents.clock import Clock
-from worldevents.errors import BodyInvalid, TokenExpired, Unauthorized, WorldEventsError
+from worldevents.errors import BodyInvalid, Closed, TokenExpired, Unauthorized, WorldEventsError
 from worldevents.live import phoenix, socket
 from worldevents.live.hub import Hub
 from worldevents.live.phoenix import FrameInvalid
@@ -65,6 +65,8 @@ class Realtime:
         self._gate.check_origin(headers)
         caller = await self._gate.caller(headers, apikey)
         caller.require_any(Right.READ)
+        if self._hub.closed:
+            raise Closed
         offered = scope.get("subprotocols", [])
         await receive()
         await send({"type": "websocket.accept", "subprotocol": _PROTOCOL if _PROTOCOL in offered else None})

@@ -7,7 +7,7 @@ It knows no transport.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -104,6 +104,8 @@ class Hub:
         """The number up to which everybody has been told."""
         self._looked_at = -inf
         self._work = asyncio.Event()
+        self.leavers: dict[Callable[[], None], None] = {}
+        """Called once when this closes: by them connections learn that the server leaves."""
         self.closed = False
 
     # Being told.
@@ -360,6 +362,8 @@ class Hub:
         for subscriber in self._subscribers:
             subscriber.put(farewell)
             subscriber.end()
+        for leave in list(self.leavers):
+            leave()
         self._work.set()
 
     def _bye(self) -> Message:

@@ -20,6 +20,10 @@ class Rooms:
         """The topics that somebody is on."""
         return self._rooms.keys()
 
+    def on(self, topic: str) -> list[Subscriber]:
+        """Everybody on a topic."""
+        return list(self._rooms.get(topic, {}))
+
     @contextmanager
     def inside(self, topic: str, subscriber: Subscriber) -> Iterator[None]:
         """Be on a topic while the context is open."""

@@ -167,11 +167,13 @@ class Socket:
     async def run(self) -> None:
         """Answer until either side ends it."""
         self._watch_idle()
+        self._hub.leavers[self._leave_soon] = None
         try:
             with suppress(Gone):
                 while True:
                     await self._read(await self._wire.receive())
         finally:
+            del self._hub.leavers[self._leave_soon]
             for timer in (self._idle, self._leaving, *(one.expiry for one in self._channels.values())):
                 if timer is not None:
                     timer.cancel()
@@ -277,9 +279,8 @@ class Socket:
 
     async def _push(self, subscriber: Subscriber, push: Push) -> None:
         for message in await subscriber.take():
-            if message.event == BYE:
-                self._leave_soon()
-            else:
+            # Its connection says goodbye for all topics.
+            if message.event != BYE:
                 await self._wire.send(message.written(push))
 
     def _end(self, channel: _Channel) -> None:
