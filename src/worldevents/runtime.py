@@ -18,6 +18,7 @@ from worldevents.errors import ConfigurationInvalid, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger, OutboxLedger
 from worldevents.live.hub import Hub
+from worldevents.live.relay import relay
 from worldevents.live.standings import Standings
 from worldevents.model import GoalState, GoalUpdate
 from worldevents.settings import Settings
@@ -92,6 +93,7 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
     hub = Hub(clock, telemetry, run_id=secrets.token_hex(4), interval_s=interval_s)
     # Listened to first, and only then looked at: an update told twice is harmless, one that is missed is not.
     updates = stack.enter_context(store.updates())
+    said = stack.enter_context(store.broadcasts())
     hub.prime(await _states(store))
     batcher = Batcher(
         store,
@@ -119,7 +121,13 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
         access=access,
         syncer=front.syncer if front else None,
     )
-    works = [access.run(), runtime.standings.run(), _pump(store, updates, hub), *(front.works() if front else ())]
+    works = [
+        access.run(),
+        runtime.standings.run(),
+        _pump(store, updates, hub),
+        relay(said, hub.rooms, telemetry),
+        *(front.works() if front else ()),
+    ]
     # From here on nothing may fail but tasks: the group would wrap it.
     await _start(stack, batcher, hub, works)
     return runtime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -16,6 +17,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 PROBLEM: Final = "application/problem+json"
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _JSON_TYPE: Final = (b"content-type", b"application/json")
 
 
@@ -29,11 +31,16 @@ async def send_json(send: Send, status: int, document: object, headers: RawHeade
     await _send(send, status, encode(document), [_JSON_TYPE, *headers])
 
 
-async def send_problem(send: Send, error: WorldEventsError) -> None:
-    """Answer that something went wrong."""
+async def send_nothing(send: Send, status: int) -> None:
+    """Answer with a status alone."""
+    await _send(send, status, b"", [])
+
+
+async def send_problem(send: Send, error: WorldEventsError, also: Mapping[str, Any] = _NOTHING) -> None:
+    """Answer that something went wrong; `also` stands in the document besides."""
     headers = [(b"content-type", PROBLEM.encode())]
     headers += [(name.encode(), value.encode()) for name, value in problem_headers(error).items()]
-    await _send(send, problems.status(error), encode(problems.problem(error)), headers)
+    await _send(send, problems.status(error), encode({**problems.problem(error), **also}), headers)
 
 
 def problem_headers(error: WorldEventsError) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from worldevents import problems
 from worldevents.api import events, goals, operators, pages, system
 from worldevents.api.answers import PROBLEM, Scope, Send, encode, problem_headers
 from worldevents.api.bodies import Gone, Receive
+from worldevents.api.broadcast import Broadcasts
 from worldevents.api.connections import Connections
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.front import App, Front
@@ -34,6 +35,11 @@ from worldevents.errors import (
 from worldevents.runtime import Runtime
 
 _LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
+_ALLOWED_HEADERS = [
+    *("authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "prefer"),
+    # Those of Supabase's clients.
+    *("apikey", "x-client-info"),
+]
 _DESCRIPTION = """\
 Real-time community goals: every contribution counts exactly once. A contribution carries an id that its caller chooses;
 sent again, it is answered, not counted."""
@@ -49,7 +55,7 @@ def create_app(runtime: Runtime) -> App:
         allow_origins=runtime.settings.allowed_origins(),
         allow_origin_regex=_LOOPBACK_ORIGIN,
         allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "prefer"],
+        allow_headers=_ALLOWED_HEADERS,
         expose_headers=["etag", "retry-after"],
     )
 
@@ -69,6 +75,7 @@ def _front(runtime: Runtime, app: FastAPI) -> Front:
         gate,
         contributions=ContributionRoutes(runtime.engine, settings),
         hub=hub,
+        broadcasts=Broadcasts(gate, hub, runtime.store.broadcast, settings),
         realtime=Realtime(gate, runtime.access, hub, runtime.clock, runtime.standings.greet),
         connections=Connections(most=settings.connections_max, per_address=settings.connections_per_address),
     )

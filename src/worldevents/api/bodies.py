@@ -95,10 +95,10 @@ async def lines(receive: Receive, *, limit: int, longest: int) -> AsyncGenerator
             raise TooLarge(f"a line is at most {longest:,} bytes", field=WHOLE_BODY)
 
 
-def decode(body: bytes) -> Any:
+def decode(body: bytes, with_decoder: json.JSONDecoder | None = None) -> Any:
     """JSON of any kind. Raises BodyInvalid: for text that is none, keys that stand twice, and nesting without end."""
     try:
-        return _DECODER.decode(body.decode())
+        return (with_decoder or _DECODER).decode(body.decode())
     except UnicodeDecodeError:
         raise BodyInvalid("the body is not UTF-8", field=WHOLE_BODY) from None
     except json.JSONDecodeError as error:
@@ -140,7 +140,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_float=Decimal, parse_constant=Decimal)
+def decoder(*, parse_float: Callable[[str], Any], parse_constant: Callable[[str], Any]) -> json.JSONDecoder:
+    """What reads JSON in which no key stands twice, for `decode`."""
+    return json.JSONDecoder(object_pairs_hook=_once, parse_float=parse_float, parse_constant=parse_constant)
+
+
+_DECODER: Final = decoder(parse_float=Decimal, parse_constant=Decimal)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from worldevents.api import bodies, realtime
+from worldevents.api import bodies, broadcast, realtime
 from worldevents.api.answers import Scope, Send, send_problem
 from worldevents.api.bodies import Headers, Receive
+from worldevents.api.broadcast import Broadcasts
 from worldevents.api.connections import Connections
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.gate import Gate
@@ -48,6 +49,7 @@ class Front:
         contributions: ContributionRoutes,
         hub: Hub,
         realtime: Realtime,
+        broadcasts: Broadcasts,
         connections: Connections,
     ) -> None:
         self._app = app
@@ -55,6 +57,7 @@ class Front:
         self._contributions = contributions
         self._hub = hub
         self._realtime = realtime
+        self._broadcasts = broadcasts
         self._connections = connections
         self._stream_limits = StreamLimits()
         self._chance = random.Random()  # noqa: S311 - spreads reconnections, keeps no secret
@@ -73,12 +76,12 @@ class Front:
         except bodies.Gone:
             return
         except WorldEventsError as error:
-            await answer.fail(error)
+            await answer.fail(error, _also(scope, error))
         except Exception:
             if answer.started:
                 raise
             _log.exception("a request failed")
-            await answer.fail(Internal())
+            await answer.fail(Internal(), _also(scope, Internal()))
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = dict(scope["headers"])
@@ -104,6 +107,9 @@ class Front:
             await self._many[path](caller, headers, receive, send)
         elif path == STREAM:
             await self._stream(scope, headers, receive, send)
+        elif broadcast.is_here(path):
+            _need(scope, "POST")
+            await self._broadcasts.serve(scope, path, headers, receive, send)
         else:
             # The server leaves the body out.
             told = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
@@ -170,9 +176,9 @@ class _Answer:
                     if not message.get("more_body", False):
                         return
 
-    async def fail(self, error: WorldEventsError) -> None:
+    async def fail(self, error: WorldEventsError, also: Mapping[str, Any]) -> None:
         if not self.started:
-            await send_problem(self, error)
+            await send_problem(self, error, also)
 
 
 def _path(scope: Scope) -> str:
@@ -180,6 +186,11 @@ def _path(scope: Scope) -> str:
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(root) else path
+
+
+def _also(scope: Scope, error: WorldEventsError) -> Mapping[str, Any]:
+    """What a problem says besides, where Supabase's clients read it."""
+    return broadcast.words(error) if broadcast.is_here(_path(scope)) else {}
 
 
 def _need(scope: Scope, method: str) -> None:

@@ -1,0 +1,458 @@
+"""What hosts say over HTTP: who may, to which topics, in what form; and where it is heard, and where it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from tests.api.served import Server, begun, served, watching
+from tests.clients.programs import Program
+from tests.realtime.connected import ALL, VERSIONS, Phone, phone
+from tests.unit.issuing import AUDIENCE, ISSUER, SECRET, claims, signed
+from worldevents.auth import new_key
+from worldevents.live.subscriber import EVENTS_MAX
+from worldevents.model import KeyKind, Right
+from worldevents.settings import Settings
+from worldevents.testing.builders import DURING, a_goal, an_event
+
+pytestmark = pytest.mark.usefixtures("no_leaks")
+Start = Callable[..., Program]
+
+BATCH = "/realtime/v1/api/broadcast"
+ONE = f"{BATCH}/community_goals/events/boss"
+SAID = {"boss": "Frost Giant", "hp": 0.5, "loot": [1, None, {"é": "ü"}]}
+
+
+def a_message(**changes: Any) -> dict[str, Any]:
+    """A message of a batch that anybody with a full key may send."""
+    return {"topic": "community_goals", "event": "boss", "payload": SAID, "private": False, **changes}
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A server with keys, and what they are."""
+
+    server: Server
+    secret: str
+    narrow: str
+    reader: str
+    public: str
+
+    async def post(self, path: str, body: Any, *, key: str | None = None, **headers: str) -> httpx2.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body)
+        told = {"content-type": "application/json", "apikey": self.secret if key is None else key, **headers}
+        return await self.server.client.post(path, content=content, headers=told)
+
+    async def say(self, *messages: dict[str, Any], key: str | None = None) -> httpx2.Response:
+        return await self.post(BATCH, {"messages": list(messages)}, key=key)
+
+
+@pytest_asyncio.fixture
+async def keyed(tmp_path: Path) -> AsyncIterator[Keyed]:
+    """Give a server with two goals, and a secret key for all, one for `volume` alone, and two that may only read."""
+    made = [
+        new_key("game", created_at=DURING, randomness=bytes([1] * 32)),
+        new_key("narrow", goals=["volume"], created_at=DURING, randomness=bytes([2] * 32)),
+        new_key("reader", rights=[Right.READ], created_at=DURING, randomness=bytes([3] * 32)),
+        new_key("page", kind=KeyKind.PUBLIC, created_at=DURING, randomness=bytes([4] * 32)),
+    ]
+    settings = Settings.load(
+        database_url=f"sqlite:///{tmp_path}/served.db",
+        jwt_secret=SECRET,
+        jwt_issuer=ISSUER,
+        jwt_audience=AUDIENCE,
+    )
+    await begun(settings, an_event(a_goal("volume"), a_goal("lifts")), keys=[one.key for one in made])
+    async with served(settings) as server:
+        yield Keyed(server, *(one.text for one in made))
+
+
+async def joined(stack: AsyncExitStack, keyed: Keyed, topic: str = ALL, *, vsn: str = "2.0.0") -> Phone:
+    """Be on a topic, with all that is told at the start behind one."""
+    one = await stack.enter_async_context(phone(keyed.server, vsn=vsn, apikey=keyed.secret))
+    is_private = topic.startswith("realtime:user:")
+    assert "ok" == (await one.join(topic, private=is_private)).status
+    for _ in range({ALL: 2, "realtime:goal:volume": 1}.get(topic, 2)):
+        await one.hear()
+    return one
+
+
+# Where it is heard.
+
+
+@pytest.mark.parametrize("vsn", VERSIONS)
+async def test_what_is_said_is_heard_as_it_was_said(keyed: Keyed, vsn: str) -> None:
+    """The envelope of Supabase and nothing beside: a host's names are not mixed with those of an envelope."""
+    async with AsyncExitStack() as stack:
+        one = await joined(stack, keyed, vsn=vsn)
+        answer = await keyed.post(ONE, SAID)
+        assert (202, b"") == (answer.status_code, answer.content)
+        heard = await one.hear()
+        assert ("broadcast", None, None) == (heard.event, heard.ref, heard.join_ref)
+        meta = heard.payload.pop("meta")
+        assert {"type": "broadcast", "event": "boss", "payload": SAID} == heard.payload
+        assert 202 == (await keyed.say(a_message(), a_message(id="mine", event="*"))).status_code
+        second, third = await one.hear(), await one.hear()
+        assert ["boss", "*"] == [second.payload["event"], third.payload["event"]]
+        # Who drops what was told before by its id drops none of these.
+        assert meta["id"] != second.payload["meta"]["id"]
+        assert {"id": "mine"} == third.payload["meta"]
+
+
+async def test_it_is_heard_on_its_topic_and_nowhere_else(keyed: Keyed) -> None:
+    """A goal's topic, a user's and that of all goals are three rooms; a stream is in none of them."""
+    topics = [ALL, "realtime:goal:volume", "realtime:user:ann"]
+    async with AsyncExitStack() as stack:
+        phones = [await joined(stack, keyed, topic) for topic in topics]
+        stream = await stack.enter_async_context(
+            watching(keyed.server.client, headers={"authorization": f"Bearer {keyed.secret}"})
+        )
+        assert ["goal_update"] * 2 == [(await anext(stream)).event for _ in range(2)]
+        said = [a_message(topic=one.removeprefix("realtime:"), payload={"to": one}, private=True) for one in topics]
+        assert 202 == (await keyed.say(*said)).status_code
+        for one, topic in zip(phones, topics, strict=True):
+            heard = await one.hear()
+            assert (topic, {"to": topic}) == (heard.topic, heard.payload["payload"])
+            await one.is_quiet()
+        body = {"contributionId": "c1", "userId": "ann", "amount": 1}
+        await keyed.post("/v1/goals/lifts/contributions", body, authorization=f"Bearer {keyed.secret}")
+        assert "lifts" == json.loads((await anext(stream)).data)["goalId"]
+
+
+async def test_a_full_batch_arrives_whole_and_in_order(keyed: Keyed) -> None:
+    """A hundred at once are more than a mailbox holds: who reads gets all of them."""
+    count = 100
+    assert count > EVENTS_MAX
+    async with AsyncExitStack() as stack:
+        one = await joined(stack, keyed)
+        assert 202 == (await keyed.say(*(a_message(payload={"n": n}) for n in range(count)))).status_code
+        assert list(range(count)) == [(await one.hear()).payload["payload"]["n"] for _ in range(count)]
+
+
+async def test_a_large_payload_arrives(keyed: Keyed) -> None:
+    """Almost 64 kB, of what takes more room in JSON."""
+    payload = {"text": '"' * 32_000, "ids": [1], "payload": None}
+    async with AsyncExitStack() as stack:
+        one = await joined(stack, keyed)
+        assert 202 == (await keyed.post(ONE, payload)).status_code
+        assert payload == (await one.hear()).payload["payload"]
+
+
+async def test_without_anybody_there_it_is_said_all_the_same(keyed: Keyed) -> None:
+    """202 is no promise that somebody hears."""
+    assert 202 == (await keyed.post(ONE, {})).status_code
+
+
+# Who may.
+
+
+@pytest.mark.parametrize("how", ["header", "query", "bearer", "both", "bearer wins"])
+async def test_a_key_is_shown_in_any_of_supabases_ways(keyed: Keyed, how: str) -> None:
+    """Its clients send it as apikey and as bearer at once; a bearer goes first."""
+    bearer = {"authorization": f"Bearer {keyed.secret}"}
+    headers: Mapping[str, Mapping[str, str]] = {
+        "header": {"apikey": keyed.secret},
+        "query": {},
+        "bearer": bearer,
+        "both": {"apikey": keyed.secret, **bearer},
+        "bearer wins": {"apikey": "we_pub_unknown", **bearer},
+    }
+    path = f"{ONE}?apikey={keyed.secret}&vsn=2.0.0" if how == "query" else ONE
+    answer = await keyed.server.client.post(path, json={}, headers=headers[how])
+    assert (202, b"") == (answer.status_code, answer.content)
+
+
+@pytest.mark.parametrize("key", ["", "we_secret_unknown", "sb_secret_x", "anything"])
+@pytest.mark.parametrize("path", [BATCH, ONE])
+async def test_an_unknown_key_is_refused(keyed: Keyed, path: str, key: str) -> None:
+    """401 with a problem which also says what Supabase's server says."""
+    answer = await keyed.post(path, {"messages": [a_message()]}, key=key)
+    assert (401, "unauthorized", "Unauthorized") == (
+        answer.status_code,
+        answer.json()["code"],
+        answer.json()["message"],
+    )
+    assert "application/problem+json" == answer.headers["content-type"]
+
+
+async def test_who_only_reads_says_nothing(keyed: Keyed) -> None:
+    """A public key, a secret one without the right, and a user: whoever they are, they cannot forge a goal's news."""
+    user = {"authorization": f"Bearer {signed(claims(sub='ann'))}"}
+    async with AsyncExitStack() as stack:
+        one = await joined(stack, keyed)
+        for key, headers in ((keyed.public, {}), (keyed.reader, {}), (keyed.secret, user), (keyed.public, user)):
+            for path in (BATCH, ONE):
+                answer = await keyed.post(path, {"messages": [a_message()]}, key=key, **headers)
+                assert (403, "forbidden") == (answer.status_code, answer.json()["code"])
+                assert answer.json()["detail"] == answer.json()["message"]
+        await one.is_quiet()
+
+
+async def test_a_key_for_one_goal_speaks_on_its_topic_alone(keyed: Keyed) -> None:
+    """Not on another's, not to all, not to a user; and a batch that holds one such message says none."""
+    async with AsyncExitStack() as stack:
+        one = await joined(stack, keyed, "realtime:goal:volume")
+        own = a_message(topic="goal:volume")
+        assert 202 == (await keyed.say(own, key=keyed.narrow)).status_code
+        assert SAID == (await one.hear()).payload["payload"]
+        for topic in ("goal:lifts", "community_goals", "user:ann"):
+            answer = await keyed.say(own, a_message(topic=topic, private=True), key=keyed.narrow)
+            assert (403, "messages[1].topic") == (answer.status_code, answer.json()["field"])
+        await one.is_quiet()
+
+
+async def test_in_open_mode_the_neighbour_may(server: Server) -> None:
+    """While there is no key, this machine does everything; what a Supabase client shows as its key is not looked at."""
+    headers = {"apikey": "anything", "authorization": "Bearer anything"}
+    async with phone(server) as one:
+        await one.join()
+        await one.hear()
+        assert 202 == (await server.client.post(ONE, json=SAID, headers=headers)).status_code
+        assert SAID == (await one.hear()).payload["payload"]
+    elsewhere = await server.client.post(ONE, json=SAID, headers={"host": "goals.example.com"})
+    assert (403, "Host") == (elsewhere.status_code, elsewhere.json()["field"])
+    assert elsewhere.json()["detail"] == elsewhere.json()["message"]
+
+
+# What is taken.
+
+BAD_MESSAGES: list[tuple[dict[str, Any], str]] = [
+    ({"topic": "lobby"}, "topic"),
+    ({"topic": "realtime:community_goals"}, "topic"),
+    ({"topic": "goal:nowhere"}, "topic"),
+    ({"topic": "goal:"}, "topic"),
+    ({"topic": "user:", "private": True}, "topic"),
+    ({"topic": "user:a b", "private": True}, "topic"),
+    ({"topic": ""}, "topic"),
+    ({"topic": None}, "topic"),
+    ({"topic": 5}, "topic"),
+    ({"topic": "user:ann"}, "private"),
+    ({"private": "true"}, "private"),
+    ({"private": None}, "private"),
+    ({"event": ""}, "event"),
+    ({"event": "x" * 256}, "event"),
+    ({"event": "a\nb"}, "event"),
+    ({"event": "\ud800"}, "event"),
+    ({"event": None}, "event"),
+    ({"payload": None}, "payload"),
+    ({"payload": []}, "payload"),
+    ({"payload": "text"}, "payload"),
+    ({"payload": 5}, "payload"),
+    ({"id": ""}, "id"),
+    ({"id": 5}, "id"),
+    ({"id": "x" * 256}, "id"),
+]
+
+
+async def test_a_bad_message_is_named_and_nothing_of_its_batch_is_said(keyed: Keyed) -> None:
+    """422 with the field, as our problem and as Supabase's list of errors."""
+    async with AsyncExitStack() as stack:
+        one = await joined(stack, keyed)
+        for changes, field in BAD_MESSAGES:
+            answer = await keyed.say(a_message(), a_message(**changes))
+            told = answer.json()
+            assert (422, f"messages[1].{field}") == (answer.status_code, told["field"]), changes
+            assert {f"messages[1].{field}": [told["detail"]]} == told["errors"]
+        await one.is_quiet()
+
+
+BAD_BATCHES: list[tuple[bytes, int, str]] = [
+    (b"", 400, "body"),
+    (b"{", 400, "body"),
+    (b"\xff", 400, "body"),
+    (b'{"messages": [{}], "messages": []}', 422, "messages"),
+    (b'{"messages": [{"payload": {"n": 1e999}}]}', 400, "body"),
+    (b'{"messages": [{"payload": {"n": NaN}}]}', 400, "body"),
+    (b"[" * 100_000, 400, "body"),
+    (b"[]", 422, "messages"),
+    (b"5", 422, "messages"),
+    (b"{}", 422, "messages"),
+    (b'{"messages": []}', 422, "messages"),
+    (b'{"messages": {}}', 422, "messages"),
+    (b'{"messages": [5]}', 422, "messages[0]"),
+    (b'{"messages": [{}]}', 422, "messages[0].topic"),
+    (b'{"messages": [' + b"{}," * 100 + b"{}]}", 413, "messages"),
+    (b" " * 1_048_577, 413, "body"),
+]
+
+
+async def test_a_bad_batch_is_refused(keyed: Keyed) -> None:
+    """What is no JSON, no list of messages, or too much of either."""
+    for body, status, field in BAD_BATCHES:
+        answer = await keyed.post(BATCH, body)
+        assert (status, field) == (answer.status_code, answer.json()["field"]), body[:50]
+
+
+BAD_ONES: list[tuple[str, bytes, int, str]] = [
+    ("lobby/events/boss", b"{}", 422, "topic"),
+    ("goal%3Anowhere/events/boss", b"{}", 422, "topic"),
+    ("user%3Aann/events/boss", b"{}", 422, "private"),
+    ("user%3Aann/events/boss?private=false", b"{}", 422, "private"),
+    ("community_goals/events/boss?private=maybe", b"{}", 422, "private"),
+    ("community_goals/events/boss?private=true&persist=true", b"{}", 422, "persist"),
+    ("community_goals/events/boss?persist%5Bttl%5D=5", b"{}", 422, "persist"),
+    ("community_goals/events/", b"{}", 422, "event"),
+    ("community_goals/events/a%0Ab", b"{}", 422, "event"),
+    (f"community_goals/events/{'x' * 256}", b"{}", 422, "event"),
+    ("community_goals/events/boss", b"[]", 400, "body"),
+    ("community_goals/events/boss", b"null", 400, "body"),
+    ("community_goals/events/boss", b"", 400, "body"),
+    ("community_goals/events/boss", b'{"n": -Infinity}', 400, "body"),
+    ("community_goals/events/boss", b'{"text": "' + b"x" * 65_536 + b'"}', 413, "body"),
+    ("community_goals/events/boss", b'{"text": "' + "é".encode() * 20_000 + b'"}', 413, "body"),
+]
+
+
+async def test_a_bad_single_message_is_refused(keyed: Keyed) -> None:
+    """Its topic and its event stand in the path, its payload is the body."""
+    for path, body, status, field in BAD_ONES:
+        answer = await keyed.post(f"{BATCH}/{path}", body)
+        assert (status, field) == (answer.status_code, answer.json()["field"]), (path[:80], body[:50])
+        assert answer.json()["message"]
+
+
+async def test_a_payload_of_a_batch_has_the_same_bound(keyed: Keyed) -> None:
+    """64 kB each, however they come."""
+    answer = await keyed.say(a_message(), a_message(payload={"text": "x" * 65_536}))
+    assert (413, "messages[1].payload") == (answer.status_code, answer.json()["field"])
+
+
+async def test_other_addresses_methods_and_types(keyed: Keyed) -> None:
+    """Bytes are not taken, nothing is to be had, and there is nothing else below."""
+    binary = await keyed.post(ONE, b"\x00", **{"content-type": "application/octet-stream"})
+    assert (415, "Content-Type") == (binary.status_code, binary.json()["field"])
+    for path in (BATCH, ONE):
+        asked = await keyed.server.client.get(path, headers={"apikey": keyed.secret})
+        assert (405, "POST") == (asked.status_code, asked.headers["allow"])
+    for path in ("/", "/community_goals", "/community_goals/boss", "s"):
+        assert 404 == (await keyed.post(f"{BATCH}{path}", {})).status_code
+
+
+async def test_a_name_may_need_encoding(keyed: Keyed) -> None:
+    """What stands in the path is a name, whatever letters it has."""
+    async with AsyncExitStack() as stack:
+        one = await joined(stack, keyed, "realtime:user:ann")
+        for event, encoded in (("a/b c", "a%2Fb%20c"), ("été?", "%C3%A9t%C3%A9%3F"), ("x/events/y", "x%2Fevents%2Fy")):
+            path = f"{BATCH}/user%3Aann/events/{encoded}?private=true"
+            assert 202 == (await keyed.post(path, {}, **{"content-type": ""})).status_code
+            assert event == (await one.hear()).payload["event"]
+
+
+async def test_pages_may_ask_first(keyed: Keyed) -> None:
+    """A browser asks whether it may send the headers of Supabase's client."""
+    asked = {
+        "origin": "http://localhost:5173",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "apikey,authorization,content-type,x-client-info,prefer",
+    }
+    for path in (BATCH, ONE):
+        answer = await keyed.server.client.options(path, headers=asked)
+        assert (200, "http://localhost:5173") == (
+            answer.status_code,
+            answer.headers["access-control-allow-origin"],
+        )
+        assert (
+            400
+            == (
+                await keyed.server.client.options(path, headers={**asked, "origin": "https://elsewhere.example"})
+            ).status_code
+        )
+
+
+# Other people's clients.
+
+IN_NODE = """
+import { createClient } from "@supabase/supabase-js";
+console.warn = () => {};
+const [url, key] = args;
+const supabase = createClient(url, key);
+const open = supabase.channel("community_goals");
+tell(await open.httpSend("boss", { n: 1 }));
+tell(await open.send({ type: "broadcast", event: "boss", payload: { n: 2 } }));
+const own = supabase.channel("user:ann", { config: { private: true } });
+tell(await own.httpSend("a/b c", { n: 3 }));
+tell(await own.send({ type: "broadcast", event: "boss", payload: { n: 4 } }));
+tell(await supabase.channel("lobby").httpSend("boss", {}).catch((error) => error.message));
+tell(await createClient(url, "wrong").channel("community_goals").httpSend("boss", {}).catch((error) => error.message));
+"""
+
+
+async def test_supabases_client_speaks_before_it_joins(keyed: Keyed, node: Start) -> None:
+    """`httpSend` and `send`, public and private, with a secret key; and what it shows when it is refused."""
+    url = str(keyed.server.client.base_url)
+    async with AsyncExitStack() as stack:
+        everybody, ann = [await joined(stack, keyed, topic) for topic in (ALL, "realtime:user:ann")]
+        async with node(IN_NODE, url, keyed.secret) as program:
+            assert [{"success": True}, "ok"] * 2 == [await program.told() for _ in range(4)]
+            assert "a topic is community_goals, goal:<a goal> or user:<a user>" == await program.told()
+            assert "Unauthorized" == await program.told()
+            assert 0 == await program.ended()
+        for one, numbers in ((everybody, [1, 2]), (ann, [3, 4])):
+            assert numbers == [(await one.hear()).payload["payload"]["n"] for _ in numbers]
+            await one.is_quiet()
+
+
+IN_PYTHON = """
+import asyncio, sys
+from realtime import AsyncRealtimeClient
+from tests.clients.lines import tell
+
+async def main():
+    url, key = sys.argv[1:]
+    client = AsyncRealtimeClient(url, key)
+    for topic, private in (("community_goals", False), ("user:ann", True), ("lobby", False)):
+        channel = client.channel(topic, {"config": {"private": private}})
+        try:
+            tell(await channel.http_send("a/b c", {"to": topic}))
+        except Exception as error:
+            tell([error.status, str(error)])
+
+asyncio.run(main())
+"""
+
+
+async def test_supabase_for_python_speaks_without_joining(keyed: Keyed, python: Start) -> None:
+    """`http_send`, public and private; and what it raises when it is refused."""
+    url = f"{str(keyed.server.client.base_url).rstrip('/')}/realtime/v1"
+    async with AsyncExitStack() as stack:
+        everybody, ann = [await joined(stack, keyed, topic) for topic in (ALL, "realtime:user:ann")]
+        async with python(IN_PYTHON, url, keyed.secret) as program:
+            assert [None, None] == [await program.told() for _ in range(2)]
+            status, message = await program.told()
+            assert 422 == status
+            assert "a topic is" in message
+            assert 0 == await program.ended()
+        for one, topic in ((everybody, "community_goals"), (ann, "user:ann")):
+            heard = await one.hear()
+            assert ("a/b c", {"to": topic}) == (heard.payload["event"], heard.payload["payload"])
+
+
+# Several servers.
+
+
+async def test_what_is_said_at_one_server_is_heard_at_another(redis_url: str, tmp_path: Path) -> None:
+    """Two servers on one Redis are one place: a phone at the second hears what is said at the first."""
+    settings = Settings.load(database_url=f"sqlite:///{tmp_path}/ledger.db", redis_url=redis_url)
+    await begun(settings)
+    async with AsyncExitStack() as stack:
+        first, second = [await stack.enter_async_context(served(settings)) for _ in range(2)]
+        phones = [await stack.enter_async_context(phone(one)) for one in (first, second)]
+        for one in phones:
+            await one.join()
+            await one.hear()
+        waiting = [asyncio.create_task(one.hear()) for one in phones]
+        async with asyncio.timeout(10):
+            # A server that has just started may not listen yet.
+            while not all(one.done() for one in waiting):
+                assert 202 == (await first.client.post(ONE, json=SAID)).status_code
+                await asyncio.wait(waiting, timeout=0.05)
+        assert [SAID, SAID] == [one.result().payload["payload"] for one in waiting]
