@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +18,7 @@ _PROGRAM = """
 import sys
 from worldevents.serving import run
 from worldevents.settings import Settings
-url, port = sys.argv[1:]
-run(Settings(database_url=url), host="127.0.0.1", port=int(port), on_ready=lambda at: print(at, flush=True))
+run(Settings.load(), host="127.0.0.1", port=int(sys.argv[1]), on_ready=lambda at: print(at, flush=True))
 """
 
 
@@ -26,20 +27,36 @@ class Served:
     """`with Served(folder) as server`: an event is published by `publish`, its goal moved by `contribute`."""
 
     folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What is set beside the database, without the prefix."""
+    key: str = ""
+    """The secret key by which an event is published and moved, where there are keys."""
     url: str = ""
     """Where it answers; it stays the same after a kill."""
     _process: subprocess.Popen[str] | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.folder}/served.db"
+
+    @property
+    def log(self) -> str:
+        """All that it has logged."""
+        return (self.folder / "log").read_text()
+
     def start(self) -> None:
         """Serve on a free port; after a kill, on the same one."""
         port = self.url.rpartition(":")[2] or "0"
-        command = [sys.executable, "-c", _PROGRAM, f"sqlite:///{self.folder}/served.db", port]
+        told = {**self.settings, "DATABASE_URL": self.database_url}
+        environment = os.environ | {f"WORLDEVENTS_{name}": value for name, value in told.items()}
         with (self.folder / "log").open("a") as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, port], stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+            )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
-        assert self.url, (self.folder / "log").read_text()
+        assert self.url, self.log
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -47,14 +64,18 @@ class Served:
         self._process.kill()
         self._end()
 
+    def stop(self) -> None:
+        """Ask it to leave, and wait until it has."""
+        assert self._process is not None
+        self._process.terminate()
+        self._end()
+
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        self._end()
+        self.stop()
 
     def _end(self) -> None:
         assert self._process is not None
@@ -98,5 +119,6 @@ class Served:
         self._send("POST", f"/v1/goals/{goal_id}/contributions", body | ({"displayName": name} if name else {}))
 
     def _send(self, method: str, path: str, body: dict[str, Any]) -> None:
-        answer = httpx2.request(method, self.url + path, json=body)
+        headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
+        answer = httpx2.request(method, self.url + path, json=body, headers=headers)
         assert answer.is_success, answer.text
