@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "syncer": f"comparing restoring {WORDS} clock telemetry store.base ledger.base",
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher acks",
     "auth.*": f"hosts auth {WORDS} clock",
-    "live.*": f"live {WORDS} codec clock telemetry",
+    "live.*": f"hosts live {WORDS} codec clock telemetry",
     "runtime": f"{BELOW_RUNTIME} auth live",
     "problems": "errors",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
@@ -85,7 +85,7 @@ DRIVERS = {
     "uvicorn": "serving",
     "jinja2": "api console",
     "jwt": "auth",
-    "httpx2": "client",
+    "httpx2": "client live",
     "typer": "cli",
     "rich": "cli",
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from worldevents.acks import Acks
@@ -29,6 +31,7 @@ from worldevents.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from worldevents.auth.users import UserTokens
+    from worldevents.live.publisher import Publisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,8 @@ CALL_MAX: Final = 100
 CALLS_MAX: Final = 2
 PUMP_S: Final = 0.01
 """The least time between two looks at one goal; other goals do not wait for it."""
+PUBLISHER: Final = "supabase"
+"""The role of the one server that publishes outward."""
 OPENED_S: Final = 5.0
 """How long publishing waits for new goals to be there, and how often it looks."""
 OPENED_LOOK_S: Final = 0.01
@@ -128,18 +133,28 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
         relay(said, hub.rooms, telemetry),
         *(front.works() if front else ()),
     ]
+    publisher = _publisher(settings, store, hub, telemetry)
     # From here on nothing may fail but tasks: the group would wrap it.
-    await _start(stack, batcher, hub, works)
+    await _start(stack, batcher, hub, works, publisher)
     return runtime
 
 
-async def _start(stack: AsyncExitStack, batcher: Batcher, hub: Hub, works: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def _start(
+    stack: AsyncExitStack,
+    batcher: Batcher,
+    hub: Hub,
+    works: Sequence[Coroutine[Any, Any, None]],
+    publisher: Publisher | None,
+) -> None:
     """Start what runs in the background; the hub ends first, and the batcher last."""
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
     tasks.create_task(batcher.run(), name="batcher")
     stack.callback(batcher.close)
     for work in works:
         stack.callback(tasks.create_task(work).cancel)
+    if publisher is not None:
+        # It ends by itself, soon after the hub has closed: first it publishes what waits.
+        tasks.create_task(publisher.run(), name="publisher")
     tasks.create_task(hub.run(), name="hub")
     stack.callback(hub.close)
 
@@ -249,6 +264,34 @@ async def _pump(store: Store, updates: AsyncIterator[GoalUpdate], hub: Hub) -> N
             versions[event_id] = published.version
             hub.keep(event_id, {goal.id for goal in published.event.goals})
         hub.tell(update)
+
+
+def _publisher(settings: Settings, store: Store, hub: Hub, telemetry: Telemetry) -> Publisher | None:
+    """What publishes to a Supabase project, where the settings name one. Raises ConfigurationInvalid."""
+    if not settings.supabase_url:
+        return None
+    try:
+        from worldevents.live.publisher import Publisher  # noqa: PLC0415 - its driver is there where it is asked for
+        from worldevents.live.supabase import Project  # noqa: PLC0415 - the same
+    except ImportError as error:
+        message = "publishing to Supabase needs httpx2: pip install 'worldevents[server]'"
+        raise ConfigurationInvalid(message, field="supabase_url") from error
+    project = Project(
+        url=settings.supabase_url,
+        key=settings.supabase_key,
+        topic=settings.supabase_topic,
+        private=settings.supabase_private,
+    )
+    token = secrets.token_hex(8)
+    return Publisher(
+        hub,
+        telemetry,
+        connect=project.connected,
+        batch_max=project.batch_max,
+        lead=partial(store.lead, PUBLISHER, token=token),
+        resign=partial(store.resign, PUBLISHER, token=token),
+        chance=random.Random(),  # noqa: S311 - spreads calls, keeps no secret
+    )
 
 
 def _user_tokens(settings: Settings, clock: Clock) -> UserTokens | None:

@@ -104,6 +104,18 @@ class Settings(BaseSettings):
     origins: str = ""
     """Where pages that may call this server come from, separated by commas; pages of this machine may."""
 
+    supabase_url: str = ""
+    """A Supabase project to which live updates are published too: https, or http on this machine; without it, none."""
+
+    supabase_key: str = Field(default="", repr=False)
+    """The project's secret key; goes with `supabase_url`."""
+
+    supabase_topic: str = "community_goals"
+    """The topic there."""
+
+    supabase_private: bool = False
+    """Whether that topic is private there: on a public one, whoever has the project's public key can forge updates."""
+
     page_key: str = Field(default="", repr=False)
     """The public key that the page at `/` hands to browsers, once there are keys; without it the page asks for one."""
 

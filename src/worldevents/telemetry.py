@@ -34,6 +34,12 @@ class Telemetry:
             "delivered", "Live messages put before watchers: each message once for each of them."
         )
         self.stalled = self._counter("stalled", "Watchers that were ended because they did not read.")
+        self.outward = self._counter(
+            "outward",
+            "Messages published to another project, by result: sent; retried, once for each try that failed; refused"
+            " there; dropped, for too many waited.",
+            ["result"],
+        )
         self.outbox_waiting = self._gauge(
             "outbox_waiting", "Contributions in the store that wait for the ledger, at the syncer's last look."
         )
