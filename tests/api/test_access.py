@@ -14,9 +14,9 @@ from fastapi.routing import APIRoute
 from tests.api.door import OPEN_GOAL, PLAYERS_GOAL, Door, Json, opened
 from tests.unit.issuing import AUDIENCE, ISSUER, SECRET, claims, signed
 from worldevents.api.app import _framework, _front
-from worldevents.api.front import STREAM
 from worldevents.api.openapi import openapi
 from worldevents.api.routing import PUBLIC
+from worldevents.api.stream import STREAM
 from worldevents.auth import KeyKind, Right, new_key
 from worldevents.testing.builders import DURING
 

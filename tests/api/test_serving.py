@@ -82,6 +82,24 @@ async def test_who_comes_again_goes_on_where_it_was(settings: Settings) -> None:
                 assert (number, False) == (told(last)["newValue"], told(last)["snapshot"])
 
 
+async def test_a_stream_tells_a_user_where_the_user_stands(settings: Settings) -> None:
+    """First as it is and then as it changes, between the states of goals; ids still say where to go on."""
+    await begun(settings)
+    async with served(settings) as server:
+        async with watching(server.client, "?userId=ann") as events:
+            assert ["goal_update", "standing_update"] == [(await anext(events)).event for _ in range(2)]
+            await server.contribute("c1", 10)
+            seen = [await anext(events) for _ in range(2)]
+            own = next(told(event) for event in seen if event.event == "standing_update")
+            assert ("ann", 10, 1, False) == tuple(
+                own[name] for name in ("userId", "userContribution", "userRank", "snapshot")
+            )
+        async with watching(server.client, f"?userId=ann&lastEventId={seen[-1].id}") as events:
+            assert ("standing_update", True) == ((first := await anext(events)).event, told(first)["snapshot"])
+        bad = await server.client.get("/v1/stream?userId=a%20b")
+        assert (422, "id_invalid", "userId") == (bad.status_code, *(bad.json()[key] for key in ("code", "field")))
+
+
 async def test_a_stream_of_an_unknown_goal_is_refused_before_it_starts(settings: Settings) -> None:
     """A problem, not a stream that says nothing; and no more than a hundred goals."""
     await begun(settings)

@@ -23,6 +23,7 @@ from worldevents.api.front import App, Front
 from worldevents.api.gate import Gate
 from worldevents.api.openapi import openapi
 from worldevents.api.realtime import Realtime
+from worldevents.api.stream import Streams
 from worldevents.errors import (
     BodyInvalid,
     Closed,
@@ -74,7 +75,7 @@ def _front(runtime: Runtime, app: FastAPI) -> Front:
         app,
         gate,
         contributions=ContributionRoutes(runtime.engine, settings),
-        hub=hub,
+        streams=Streams(gate, hub, runtime.standings.greet),
         broadcasts=Broadcasts(gate, hub, runtime.store.broadcast, settings),
         realtime=Realtime(gate, runtime.access, hub, runtime.clock, runtime.standings.greet),
         connections=Connections(most=settings.connections_max, per_address=settings.connections_per_address),

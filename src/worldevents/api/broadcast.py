@@ -14,14 +14,13 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
 from typing import Any, Final, NoReturn
-from urllib.parse import parse_qs
 
 from worldevents import problems, rules
 from worldevents.api import bodies
 from worldevents.api.answers import Scope, Send, send_nothing
 from worldevents.api.bodies import Headers, Receive
 from worldevents.api.gate import Gate
-from worldevents.api.realtime import ALL_GOALS, ONE_GOAL, USER, last
+from worldevents.api.query import last, query
 from worldevents.auth import Caller, Right
 from worldevents.errors import (
     BodyInvalid,
@@ -34,6 +33,7 @@ from worldevents.errors import (
     WorldEventsError,
 )
 from worldevents.live.hub import Hub
+from worldevents.live.rooms import ALL_GOALS, ONE_GOAL, USER
 from worldevents.model import Broadcast
 from worldevents.problems import WHOLE_BODY
 from worldevents.settings import Settings
@@ -78,16 +78,16 @@ class Broadcasts:
 
     async def serve(self, scope: Scope, path: str, headers: Headers, receive: Receive, send: Send) -> None:
         """Answer one request. Raises what it is refused for."""
-        query = parse_qs(scope["query_string"].decode("latin-1"))
+        asked = query(scope)
         told = headers.get(b"apikey")
-        apikey = last(query, "apikey") if told is None else told.decode("latin-1")
+        apikey = last(asked, "apikey") if told is None else told.decode("latin-1")
         caller = await self._gate.caller(headers, apikey)
         if Right.CONTRIBUTE not in caller.rights:
             raise Forbidden("only a secret key that may contribute broadcasts")
         if path == PATH:
             found = await self._many(caller, headers, receive)
         else:
-            one = self._addressed(caller, path, query)
+            one = self._addressed(caller, path, asked)
             bodies.media_type(headers, bodies.JSON)
             body = await bodies.read(headers, receive, self._payload_max)
             found = [replace(one, payload=self._payload(_decode(body), field=WHOLE_BODY))]
@@ -96,15 +96,15 @@ class Broadcasts:
         await self._say(found)
         await send_nothing(send, HTTPStatus.ACCEPTED)
 
-    def _addressed(self, caller: Caller, path: str, query: Mapping[str, list[str]]) -> Broadcast:
+    def _addressed(self, caller: Caller, path: str, asked: Mapping[str, list[str]]) -> Broadcast:
         """The one message that a path means, before its payload is read."""
         topic, events, event = path[len(PATH) + 1 :].partition(_EVENTS)
         if not events:
             raise UnknownRoute
-        private = last(query, "private")
+        private = last(asked, "private")
         if private not in _BOOLEANS:
             raise BodyInvalid("true or false", field="private")
-        if any(name.partition("[")[0] == "persist" for name in query):
+        if any(name.partition("[")[0] == "persist" for name in asked):
             raise BodyInvalid("nothing that is said is kept", field="persist")
         return Broadcast(
             id=self._next_id(),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 from worldevents.api import bodies, broadcast, realtime
 from worldevents.api.answers import Scope, Send, send_problem
@@ -18,16 +16,14 @@ from worldevents.api.broadcast import Broadcasts
 from worldevents.api.connections import Connections
 from worldevents.api.contributions import ContributionRoutes
 from worldevents.api.gate import Gate
-from worldevents.api.realtime import Realtime, last
-from worldevents.api.stream import StreamLimits, named_goals, stream
+from worldevents.api.realtime import Realtime
+from worldevents.api.stream import STREAM, Streams
 from worldevents.auth import Caller, Right
 from worldevents.errors import Internal, MethodNotAllowed, UnknownRoute, WorldEventsError
-from worldevents.live.hub import Hub
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Handler = Callable[[Caller, Headers, Receive, Send], Awaitable[None]]
 
-STREAM: Final = "/v1/stream"
 READ_ON_BYTES: Final = 8_388_608
 """How much of a body that is too large is still read, and thrown away, so that its client gets to its answer."""
 READ_ON_S: Final = 2.0
@@ -47,7 +43,7 @@ class Front:
         gate: Gate,
         *,
         contributions: ContributionRoutes,
-        hub: Hub,
+        streams: Streams,
         realtime: Realtime,
         broadcasts: Broadcasts,
         connections: Connections,
@@ -55,12 +51,10 @@ class Front:
         self._app = app
         self._gate = gate
         self._contributions = contributions
-        self._hub = hub
+        self._streams = streams
         self._realtime = realtime
         self._broadcasts = broadcasts
         self._connections = connections
-        self._stream_limits = StreamLimits()
-        self._chance = random.Random()  # noqa: S311 - spreads reconnections, keeps no secret
         self._many: dict[str, Handler] = {
             "/v1/contributions": contributions.many,
             "/v1/actions": contributions.actions,
@@ -106,7 +100,9 @@ class Front:
             caller = await self._contributor(scope, headers)
             await self._many[path](caller, headers, receive, send)
         elif path == STREAM:
-            await self._stream(scope, headers, receive, send)
+            _need(scope, "GET")
+            with self._connections.place(scope):
+                await self._streams.serve(scope, headers, receive, send)
         elif broadcast.is_here(path):
             _need(scope, "POST")
             await self._broadcasts.serve(scope, path, headers, receive, send)
@@ -120,27 +116,6 @@ class Front:
         caller = await self._gate.caller(headers)
         caller.require_any(Right.CONTRIBUTE)
         return caller
-
-    async def _stream(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        _need(scope, "GET")
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        caller = await self._gate.caller(headers, last(query, "apikey"))
-        caller.require_any(Right.READ)
-        goals = named_goals(self._hub, last(query, "goals")) or caller.goals or None
-        for goal_id in goals or ():
-            caller.require(Right.READ, goal_id)
-        told = headers.get(b"last-event-id")
-        with self._connections.place(scope):
-            await stream(
-                scope,
-                receive,
-                send,
-                hub=self._hub,
-                goals=goals,
-                last_event_id=last(query, "lastEventId") if told is None else told.decode("latin-1"),
-                limits=self._stream_limits,
-                chance=self._chance,
-            )
 
 
 class _Answer:

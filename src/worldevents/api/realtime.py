@@ -9,27 +9,24 @@ from __future__ import annotations
 import base64
 import binascii
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
-from urllib.parse import parse_qs
 
 from worldevents.api.answers import Scope, Send, encode, problem_headers
 from worldevents.api.bodies import Headers, Receive
 from worldevents.api.gate import Gate
+from worldevents.api.query import last, query
 from worldevents.auth import Access, Caller, Right
 from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid, Closed, TokenExpired, Unauthorized, WorldEventsError
 from worldevents.live import phoenix, socket
 from worldevents.live.hub import Hub
 from worldevents.live.phoenix import FrameInvalid
+from worldevents.live.rooms import ALL_GOALS, ONE_GOAL, USER
 from worldevents.live.socket import Admitted, Gone, Refused, Socket, SocketLimits
 from worldevents.problems import problem, status
 
 PATH: Final = "/realtime/v1/websocket"
-ALL_GOALS: Final = "community_goals"
-"""The topic of every goal that is told."""
-ONE_GOAL: Final = "goal:"
-USER: Final = "user:"
 
 DROP: Final = "worldevents.drop"
 """The extension by which a server offers to end a connection whose client does not read: a function under `call`."""
@@ -55,13 +52,13 @@ class Realtime:
 
     async def serve(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Answer a handshake, and all that follows. Raises what the handshake is refused for."""
-        query = parse_qs(scope["query_string"].decode("latin-1"))
+        asked = query(scope)
         try:
-            vsn = phoenix.version(last(query, "vsn"))
+            vsn = phoenix.version(last(asked, "vsn"))
         except FrameInvalid as error:
             raise BodyInvalid(str(error), field="vsn") from None
         told = headers.get(b"x-api-key")
-        apikey = last(query, "apikey") if told is None else told.decode("latin-1")
+        apikey = last(asked, "apikey") if told is None else told.decode("latin-1")
         self._gate.check_origin(headers)
         caller = await self._gate.caller(headers, apikey)
         caller.require_any(Right.READ)
@@ -193,8 +190,3 @@ async def deny(scope: Scope, send: Send, error: WorldEventsError) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": f"{DENY}.start", "status": status(error), "headers": raw})
     await send({"type": f"{DENY}.body", "body": encode(problem(error))})
-
-
-def last(query: Mapping[str, list[str]], name: str) -> str | None:
-    """The value of a query's parameter: of several, the last one's."""
-    return query[name][-1] if name in query else None

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from worldevents.api.answers import Scope, Send
-from worldevents.api.bodies import Receive
+from worldevents.api.bodies import Headers, Receive
+from worldevents.api.gate import Gate
+from worldevents.api.query import last, query
+from worldevents.auth import Right
 from worldevents.errors import BodyInvalid, UnknownGoal
 from worldevents.live import sse
 from worldevents.live.hub import Hub
 from worldevents.live.messages import Message
+from worldevents.live.rooms import USER
 from worldevents.live.subscriber import Subscriber
-from worldevents.rules import is_slug
+from worldevents.rules import check_id, is_slug
 
+STREAM: Final = "/v1/stream"
 ABORT: Final = "worldevents.abort"
 """The extension by which a server offers to drop a connection whose client does not read: a function under `call`."""
 GOALS_MAX: Final = 100
@@ -48,6 +54,43 @@ class StreamLimits:
     """What clients wait when the server closes: not all the same, for they would all come back at once."""
 
 
+class Streams:
+    """Lets readers in, and streams to each of them."""
+
+    def __init__(self, gate: Gate, hub: Hub, greet: Callable[[str], None]) -> None:
+        """`greet` is called with a user's topic that somebody has come to."""
+        self._gate = gate
+        self._hub = hub
+        self._greet = greet
+        self._limits = StreamLimits()
+        self._chance = random.Random()  # noqa: S311 - spreads reconnections, keeps no secret
+
+    async def serve(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        """Answer a reader. Raises what it is refused for."""
+        asked = query(scope)
+        caller = await self._gate.caller(headers, last(asked, "apikey"))
+        caller.require_any(Right.READ)
+        goals = named_goals(self._hub, last(asked, "goals")) or caller.goals or None
+        for goal_id in goals or ():
+            caller.require(Right.READ, goal_id)
+        user_id = last(asked, "userId")
+        if user_id is not None:
+            caller.check_user(check_id(user_id, "userId"))
+        told = headers.get(b"last-event-id")
+        await stream(
+            scope,
+            receive,
+            send,
+            hub=self._hub,
+            goals=goals,
+            last_event_id=last(asked, "lastEventId") if told is None else told.decode("latin-1"),
+            limits=self._limits,
+            chance=self._chance,
+            topic=None if user_id is None else f"{USER}{user_id}",
+            greet=self._greet,
+        )
+
+
 def named_goals(hub: Hub, query: str | None) -> frozenset[str] | None:
     """The goals of `goals=a,b`; None where it is left out or empty. Raises BodyInvalid for too many, UnknownGoal."""
     names = frozenset((query or "").split(",")) - {""}
@@ -70,14 +113,19 @@ async def stream(
     last_event_id: str | None,
     limits: StreamLimits,
     chance: random.Random,
+    topic: str | None = None,
+    greet: Callable[[str], None] | None = None,
 ) -> None:
     """Answer with what happens to these goals (None: to all), until somebody ends it.
 
-    `last_event_id` is the header's, or else the query's. When the client goes, it ends at once; when the client does
-    not read, the connection is dropped.
+    On a topic, what is said there comes in between; `greet` is told that somebody has come to it. `last_event_id` is
+    the header's, or else the query's. When the client goes, it ends at once; when the client does not read, the
+    connection is dropped.
     """
     since = last_event_id if last_event_id and len(last_event_id) <= ID_MAX else None
-    with hub.subscribe(goals, since) as subscriber:
+    with hub.subscribe(goals, since, topic=topic) as subscriber:
+        if topic is not None and greet is not None:
+            greet(topic)
         gone = asyncio.create_task(_until_gone(receive, subscriber))
         try:
             async with asyncio.timeout(None) as patience:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from worldevents.live.messages import Message
 from worldevents.live.subscriber import Subscriber
+
+ALL_GOALS: Final = "community_goals"
+"""The topic of every goal that is told."""
+ONE_GOAL: Final = "goal:"
+"""What the topic of one goal begins with; its id follows."""
+USER: Final = "user:"
+"""What the private topic of one user begins with."""
 
 
 class Rooms:

@@ -111,10 +111,13 @@ class _Pace:
         self._ahead = burst / per_s
         self._due = 0.0
 
-    def wait(self, now: float) -> float:
-        """How much too early the next one is, in seconds."""
-        self._due = max(self._due, now) + self._gap
+    def early(self, now: float) -> float:
+        """How much too early one would be now, in seconds."""
         return max(0.0, self._due - now - self._ahead)
+
+    def count(self, now: float) -> None:
+        """Take one."""
+        self._due = max(self._due, now) + self._gap
 
 
 @dataclass(slots=True, eq=False)
@@ -197,7 +200,8 @@ class Socket:
     # What the client says.
 
     async def _read(self, data: str | bytes) -> None:
-        await asyncio.sleep(self._frames.wait(self._loop.time()))
+        await asyncio.sleep(self._frames.early(self._loop.time()))
+        self._frames.count(self._loop.time())
         try:
             frame = phoenix.decode(data, self._vsn) if isinstance(data, str) else phoenix.decode_binary(data)
         except FrameInvalid as error:
@@ -264,8 +268,9 @@ class Socket:
             raise Refused(_NOT_OFFERED.format("postgres_changes"))
         if frame.topic not in self._channels and len(self._channels) >= self._limits.channels_max:
             raise Refused("ChannelRateLimitReached: Too many channels")
-        if self._joins.wait(self._loop.time()) > 0:
+        if self._joins.early(self._loop.time()):
             raise Refused("ClientJoinRateLimitReached: Too many joins per second")
+        self._joins.count(self._loop.time())
 
     # What it follows.
 

@@ -16,11 +16,10 @@ from worldevents.clock import Clock
 from worldevents.errors import WorldEventsError
 from worldevents.live.hub import INTERVAL_S, Hub
 from worldevents.live.messages import STANDING
+from worldevents.live.rooms import USER
 from worldevents.live.subscriber import Subscriber
 from worldevents.model import GoalProgress
 
-USER: Final = "user:"
-"""What a user's topic begins with."""
 SLICE: Final = 64
 """Users who are asked for at once."""
 REST: Final = 3.0
