@@ -96,6 +96,7 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
     await access.refresh()
     interval_s = settings.update_interval_ms / 1_000
     hub = Hub(clock, telemetry, run_id=secrets.token_hex(4), interval_s=interval_s)
+    publisher = _publisher(settings, store, hub, telemetry)
     # Listened to first, and only then looked at: an update told twice is harmless, one that is missed is not.
     updates = stack.enter_context(store.updates())
     said = stack.enter_context(store.broadcasts())
@@ -133,7 +134,6 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
         relay(said, hub.rooms, telemetry),
         *(front.works() if front else ()),
     ]
-    publisher = _publisher(settings, store, hub, telemetry)
     # From here on nothing may fail but tasks: the group would wrap it.
     await _start(stack, batcher, hub, works, publisher)
     return runtime

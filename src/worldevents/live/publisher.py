@@ -23,7 +23,7 @@ from worldevents.live.supabase import Post
 from worldevents.live.waiting import Waiting
 from worldevents.telemetry import Telemetry
 
-LEASE_S: Final = 4.0
+LEASE_S: Final = 3.5
 """How long a server that publishes may be silent before another one does."""
 RENEW_S: Final = 1.0
 """How often it says that it is there, and the others ask."""

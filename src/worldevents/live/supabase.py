@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
 
@@ -101,10 +101,11 @@ class Project:
 
 def _check_url(url: str) -> None:
     try:
-        told = httpx2.URL(url)
-    except httpx2.InvalidURL:
-        told = httpx2.URL("")
+        told, split = httpx2.URL(url), urlsplit(url)
+        host = split.hostname if split.port is None or split.port else None
+    except (httpx2.InvalidURL, ValueError):
+        told, host = httpx2.URL(""), None
     is_safe = told.scheme == "https" or (told.scheme == "http" and is_loopback(told.host))
-    if not is_safe or not told.host or told.userinfo or told.query or told.fragment:
+    if not is_safe or host != told.host or told.userinfo or told.query or told.fragment:
         message = "a project is named as https://abc.supabase.co; without TLS only on this machine"
         raise ConfigurationInvalid(message, field="supabase_url")
