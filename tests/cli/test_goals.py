@@ -154,3 +154,10 @@ def test_a_name_is_never_read_as_markup(running: Run) -> None:
     """What players call themselves is shown as it is."""
     running("contribute", LIFT, "ada", "1", "--id", "w1", "--name", "[red]:smile:")
     assert running("leaderboard", LIFT).out.splitlines()[1].split() == ["1", "ada", "[red]:smile:", "1"]
+
+
+def test_a_command_publishes_nothing_elsewhere(running: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only servers do: a command does not even look whether that could be done."""
+    monkeypatch.setenv("WORLDEVENTS_SUPABASE_URL", "no address at all")
+    _contribute(running, {"ada": "100"})
+    assert running("goals", "list").code == 0

@@ -113,6 +113,8 @@ async def _opened(clock: SimulatedClock, wanted: Wanted) -> AsyncIterator[Runtim
             dedupe_window_s=WINDOW_S,
             lag_max_s=WINDOW_S,
             page_key=page_key,
+            # Whatever stands in the environment is for goals that are none of a demo's.
+            supabase_url="",
         )
         async with open_runtime(settings, clock=clock) as runtime:
             if not wanted.is_open:

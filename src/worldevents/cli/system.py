@@ -112,7 +112,8 @@ async def _in_this_process(place: Place, work: Callable[[Verbs], Awaitable[T]], 
     if not create and is_absent(place.database):
         message = "there is no such database yet: `worldevents events apply winter` makes one"
         raise ConfigurationInvalid(message, field="database_url")
-    async with open_runtime(Settings.load(database_url=place.database)) as runtime:
+    # What a command does for a moment is not published elsewhere: a server does that, when it is there.
+    async with open_runtime(Settings.load(database_url=place.database, supabase_url="")) as runtime:
         return await work(Local(runtime.engine))
 
 
