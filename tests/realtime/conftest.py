@@ -7,7 +7,10 @@ import pytest
 import pytest_asyncio
 
 from tests.api.served import Server, begun, served
+from tests.web.conftest import browser, open_page
 from worldevents.settings import Settings
+
+__all__ = ["browser", "open_page", "server", "settings"]
 
 
 @pytest.fixture

@@ -102,6 +102,7 @@ class Console:
 
     def _hear(self, message: ConsoleMessage) -> None:
         is_refusal = "Failed to load" in message.text and "/v1/" in message.location["url"]
+        is_refusal |= message.text.startswith("WebSocket connection to ") and "/realtime/v1/" in message.text
         if message.type in ("error", "warning") and not is_refusal:
             self.said.append(message.text)
 
