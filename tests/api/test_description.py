@@ -92,6 +92,10 @@ TOUR = [
     Stop("closeEvent", 200, "POST", f"{EVENTS}/extra/close", {"reason": "why"}),
     Stop("cancelEvent", 200, "POST", f"{EVENTS}/extra/cancel?preview=true", {"reason": "why"}),
     Stop("cancelEvent", 200, "POST", f"{EVENTS}/extra/cancel", {"reason": "why"}),
+    Stop("broadcast", 422, "POST", "/realtime/v1/api/broadcast/lobby/events/ping", {}),
+    Stop("broadcast", 400, "POST", "/realtime/v1/api/broadcast/community_goals/events/ping", b"[]"),
+    Stop("broadcastMany", 422, "POST", "/realtime/v1/api/broadcast", {"messages": [5]}),
+    Stop("broadcastMany", 401, "POST", "/realtime/v1/api/broadcast", {}, {"authorization": "Bearer we_secret_x"}),
     Stop("livez", 200, "GET", "/livez"),
     Stop("livez", 403, "GET", "/livez", None, {"host": "evil.example"}),
     Stop("readyz", 200, "GET", "/readyz"),
@@ -102,6 +106,8 @@ UNTOURED = {
     ("showProgress", "304"): "has no body",
     ("readyz", "503"): "is tested with a server that leaves",
     ("stream", "200"): "does not end",
+    ("broadcast", "202"): "has no body",
+    ("broadcastMany", "202"): "has no body",
 }
 
 

@@ -117,10 +117,8 @@ class Broadcasts:
         bodies.media_type(headers, bodies.JSON)
         told = _decode(await bodies.read(headers, receive, self._body_max))
         messages = told.get("messages") if isinstance(told, dict) else None
-        if not isinstance(messages, list) or not messages:
+        if not isinstance(messages, list) or not 0 < len(messages) <= MESSAGES_MAX:
             raise BodyInvalid(f"a list of 1 to {MESSAGES_MAX} messages", field="messages")
-        if len(messages) > MESSAGES_MAX:
-            raise TooLarge(f"at most {MESSAGES_MAX} messages in one call", field="messages")
         return [self._message(caller, one, f"messages[{place}]") for place, one in enumerate(messages)]
 
     def _message(self, caller: Caller, told: object, field: str) -> Broadcast:

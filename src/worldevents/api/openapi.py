@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from worldevents import problems
-from worldevents.api import bodies, schemas
+from worldevents.api import bodies, broadcast, schemas
 from worldevents.api.answers import PROBLEM
 from worldevents.api.routing import PUBLIC
 
@@ -23,6 +23,9 @@ _WORKOUT: Final = {
     "sets": [{"exercise": "bench", "weight": 61.25, "unit": "kg", "reps": 8}],
     "prs": ["bench"],
 }
+_BROADCASTS: Final[dict[str, Any]] = {
+    "messages": [{"topic": "community_goals", "event": "boss_enraged", "payload": {"boss": "Frost Giant"}}]
+}
 _READ_STATUSES: Final = (400, 401, 403, 404, 422, 503)
 _WRITE_STATUSES: Final = (400, 401, 403, 404, 409, 413, 415, 422, 503)
 
@@ -34,10 +37,11 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     problem = schemas.schema_of(schemas.Problem, definitions=components)
+    broadcast_problem = schemas.schema_of(schemas.BroadcastProblem, definitions=components)
     for model in (schemas.Change, schemas.Extension):
         schemas.schema_of(model, definitions=components)
     paths = document["paths"]
-    for path, entry in _bare_routes(components).items():
+    for path, entry in (_bare_routes(components) | _broadcasts(components)).items():
         paths.setdefault(path, {})["post"] = entry
     paths["/v1/stream"] = {"get": _stream()}
     for path, methods in paths.items():
@@ -45,7 +49,8 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             if "_" in entry["operationId"]:
                 entry["operationId"] = _camel(entry["summary"])
             statuses = _READ_STATUSES if method == "get" else _WRITE_STATUSES
-            _add_problems(entry, problem, (403,) if path in PUBLIC else statuses)
+            form = broadcast_problem if broadcast.is_here(path) else problem
+            _add_problems(entry, form, (403,) if path in PUBLIC else statuses)
     return document
 
 
@@ -129,6 +134,39 @@ def _bare_routes(components: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def _broadcasts(components: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    many = {"schema": schemas.schema_of(schemas.BroadcastMessages, definitions=components), "example": _BROADCASTS}
+    one = {"schema": {"type": "object"}, "example": _BROADCASTS["messages"][0]["payload"]}
+    said: dict[str, Any] = {
+        "tags": ["live"],
+        "responses": {"202": {"description": "It is said, to whoever is there."}},
+        "security": _SECURITY,
+    }
+    return {
+        broadcast.PATH: {
+            **said,
+            "operationId": "broadcastMany",
+            "summary": "Broadcast many",
+            "description": "Says these to the sockets on their topics, as Supabase's server does.",
+            "requestBody": {"required": True, "content": {bodies.JSON: many}},
+            "responses": dict(said["responses"]),
+        },
+        f"{broadcast.PATH}/{{topic}}/events/{{event}}": {
+            **said,
+            "operationId": "broadcast",
+            "summary": "Broadcast",
+            "description": "Says one to the sockets on a topic; its payload is the body.",
+            "parameters": [
+                _parameter("topic", "path", "`community_goals`, `goal:<id>` or `user:<id>`.", required=True),
+                _parameter("event", "path", "1 to 255 printable characters.", required=True),
+                _parameter("private", "query", "Of a user's topic: `true`.", schema={"type": "boolean"}),
+            ],
+            "requestBody": {"required": True, "content": {bodies.JSON: one}},
+            "responses": dict(said["responses"]),
+        },
+    }
+
+
 def _stream() -> dict[str, Any]:
     return {
         "tags": ["live"],
@@ -152,11 +190,13 @@ def _stream() -> dict[str, Any]:
     }
 
 
-def _parameter(name: str, where: str, description: str, *, required: bool = False) -> dict[str, Any]:
+def _parameter(
+    name: str, where: str, description: str, *, required: bool = False, schema: dict[str, Any] | None = None
+) -> dict[str, Any]:
     return {
         "name": name,
         "in": where,
         "required": required,
         "description": description,
-        "schema": {"type": "string"},
+        "schema": schema or {"type": "string"},
     }

@@ -162,6 +162,31 @@ class Problem(Document):
     contribution_id: str | None = Field(default=None, description="Of an action: the contribution that was refused.")
 
 
+class BroadcastProblem(Problem):
+    """What went wrong, and beside it what Supabase's clients read."""
+
+    message: str = Field(description="The detail again; of a 401, Supabase's own word.")
+    errors: dict[str, list[str]] = Field(default={}, description="Of a 422: the field and the detail again.")
+
+
+class BroadcastMessage(Document):
+    """What a host says to those on a topic. Other fields are not looked at."""
+
+    model_config = ConfigDict(extra="ignore")
+    topic: str = Field(description="`community_goals`, `goal:<id>` or `user:<id>`.", examples=["community_goals"])
+    event: str = Field(min_length=1, max_length=255, description="Printable characters.", examples=["boss_enraged"])
+    payload: dict[str, Any] = Field(examples=[{"boss": "Frost Giant"}])
+    private: bool = Field(default=False, description="Of a user's topic: true.")
+    id: str | None = Field(default=None, min_length=1, max_length=255, description="Comes back as `meta.id`.")
+
+
+class BroadcastMessages(Document):
+    """A batch, said as a whole or not at all."""
+
+    model_config = ConfigDict(extra="ignore")
+    messages: list[BroadcastMessage] = Field(min_length=1, max_length=100)
+
+
 class Result(Document):
     """What became of one contribution of a batch: a receipt or a problem."""
 
