@@ -59,6 +59,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.ranking
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.front
+	$(BIN)/python -m benchmarks.viewers
+	$(BIN)/python -m benchmarks.painted
 
 # Pins the newest versions that pyproject.toml and tests/clients/package.json allow. Read the diff before committing it.
 lock:

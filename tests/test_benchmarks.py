@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import crowd, door, front, library, measuring, memory, ranking
+from benchmarks import crowd, door, front, library, measuring, memory, painted, ranking, viewers
+from tests.conftest import missing
+from tests.web.conftest import driver, find_chromium
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +54,25 @@ def test_the_benchmark_of_redis_runs(capsys: pytest.CaptureFixture[str]) -> None
     assert {"COPY", "syncer"} == set(document["figures"][-1]["sides"])
     assert all(value > 0 for one in document["figures"] for values in one["sides"].values() for value in values)
     assert any(name.startswith("rebuild of 1,024") for name in document["notes"])
+
+
+def test_the_benchmark_of_viewers_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every viewer has the last value, or it ends with an error; and each update came to each of them."""
+    options = ("--rounds", "1", "--sizes", "50", "100", "--seconds", "1.5", "--deaf", "20")
+    document = told(capsys, viewers.main, *options)
+    assert ["50", "100"] == list(document["figures"][0]["sides"])
+    assert " 300 deliveries " in document["notes"]["100 viewers, run 1"]
+
+
+@pytest.mark.real
+def test_the_benchmark_of_paints_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every contribution was painted on both pages."""
+    if find_chromium() is None:
+        missing("no Chromium on this machine (make setup looks for one)")
+    driver()
+    document = told(capsys, painted.main, "--rounds", "1", "--per-second", "200", "--seconds", "2")
+    assert ["WebSocket", "EventSource"] == [one["name"] for one in document["figures"]]
+    assert all("400 contributions" in note for note in document["notes"].values())
 
 
 def test_a_wrong_count_is_no_measurement(tmp_path: Path) -> None:

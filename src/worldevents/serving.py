@@ -19,42 +19,34 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mutabl
 from contextlib import asynccontextmanager, closing, contextmanager, nullcontext, suppress
 from typing import Any, Final
 
+try:
+    import resource
+except ImportError:  # Windows has no such bound
+    resource = None  # type: ignore[assignment]
+
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import HANDLED_SIGNALS
-from websockets.frames import CloseCode
-from websockets.http11 import Request
 
 from worldevents.api.app import create_app
-from worldevents.api.realtime import DENY, DROP
-from worldevents.api.stream import ABORT
 from worldevents.clock import Clock
 from worldevents.errors import ConfigurationInvalid, Internal
 from worldevents.ledger import Address, announced
 from worldevents.live.hub import Hub
+from worldevents.protocols import FRAME_MAX, UNSENT_MAX, HttpProtocol, SocketProtocol
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings
 
 LEAVE_S: Final = 10
 """How long requests under way may take once the server is asked to leave."""
+FILES_BESIDE: Final = 256
+"""Files that a process opens beside its streams and sockets."""
 SOCKETS_LEAVE_S: Final = 3.5
 """How long sockets may take to leave, which spread over three seconds; then the rest is closed."""
 LOOK_S: Final = 0.05
 UNHEARD_MS: Final = 30_000
 """How long a client may leave unacknowledged what it is sent; then its connection is over, where Linux can tell."""
-HEAD_MAX: Final = 65_536
-"""The largest head of a request, in bytes; a chunk that just arrived is not counted."""
-HEAD_S: Final = 20.0
-"""How long a connection may take to send a request's head."""
-FRAME_MAX: Final = 65_536
-"""The largest frame that a client may send, in bytes."""
 PING_S: Final = 20.0
 """How often a socket is asked whether it is there, and how long it may take to answer; browsers do without script."""
-UNSENT_MAX: Final = 16_384
-"""How many bytes may wait for one client to read before its writer waits: with thousands who do not, it is memory."""
-FAREWELL_S: Final = 2.0
-"""How long a socket that is dropped has for reading why."""
 PORT_MAX: Final = 65_535
 
 App = Callable[
@@ -102,6 +94,7 @@ async def serve(
     `on_ready` is told the URL once requests are answered. Raises what `bound` and `open_runtime` raise, and Internal
     where a background task has died: its end is in the log.
     """
+    _allow_files(settings.connections_max)
     with closing(bound(host, port)) as listener:
         token = secrets.token_urlsafe(32)
         try:
@@ -121,6 +114,21 @@ async def serve(
     _log.info("served")
 
 
+def _allow_files(connections: int) -> None:
+    """Have the system let this process open so many connections; each is a file, and the usual bound is 1,024."""
+    if resource is None:
+        return
+    wanted = connections + FILES_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted - FILES_BESIDE:
+        _log.warning(
+            "connections_max is %d, the system lets this process open %d files", wanted - FILES_BESIDE, allowed
+        )
+
+
 @asynccontextmanager
 async def listening(
     app: App, listener: socket.socket, *, hub: Hub, trusted_proxies: str = ""
@@ -131,8 +139,8 @@ async def listening(
     """
     config = uvicorn.Config(
         app,
-        http=_Protocol,
-        ws=_Socket,
+        http=HttpProtocol,
+        ws=SocketProtocol,
         ws_max_size=FRAME_MAX,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_S,
@@ -189,78 +197,9 @@ class _Server(uvicorn.Server):
         self._hub.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(SOCKETS_LEAVE_S):
-                while any(isinstance(one, _Socket) for one in self.server_state.connections):  # noqa: ASYNC110 - uvicorn's
+                while any(isinstance(one, SocketProtocol) for one in self.server_state.connections):  # noqa: ASYNC110 - uvicorn's
                     await asyncio.sleep(LOOK_S)
         await super().shutdown(sockets)
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's, with bounds on a request's head, and a way to drop a client that does not read."""
-
-    _head = 0
-    _in_head = True
-    _hurry: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        super().connection_made(transport)
-        transport.set_write_buffer_limits(high=UNSENT_MAX)
-        self._hurry = self.loop.call_later(HEAD_S, transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._is_timely()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self._in_head:
-            return
-        self._head += len(data)
-        if self._head > HEAD_MAX:
-            self.transport.abort()
-        elif self._hurry is None and self._head:
-            self._hurry = self.loop.call_later(HEAD_S, self.transport.abort)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head, self._head = True, 0
-        self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._is_timely()
-        super().on_headers_complete()
-
-    def _is_timely(self) -> None:
-        if self._hurry is not None:
-            self._hurry.cancel()
-            self._hurry = None
-
-
-class _Socket(WebSocketsSansIOProtocol):
-    """uvicorn's, with bounds on what waits for its client, and a way to drop one that does not read."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=UNSENT_MAX)
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if not self.handshake_complete:
-            self.scope["extensions"] = {DENY: {}, DROP: {"call": self._drop}}
-
-    async def send(self, message: Any) -> None:
-        await super().send(message)
-        if message["type"] == f"{DENY}.body" and self.close_sent:
-            # Else every refusal is logged as an application that forgot to answer.
-            self.handshake_complete = True
-
-    def _drop(self) -> None:
-        """Say that it was too slow, behind all that it has not read; and let it go soon, read or not."""
-        if not self.close_sent and not self.transport.is_closing():
-            self.conn.send_close(CloseCode.TRY_AGAIN_LATER, "too slow")
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
-            self.loop.call_later(FAREWELL_S, self.transport.abort)
 
 
 # Where to listen.

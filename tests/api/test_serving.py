@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from tests.api.served import Event, begun, line, process, served, standing_in, watching
-from worldevents import serving
+from worldevents import protocols, serving
 from worldevents.api.stream import ABORT
 from worldevents.errors import ConfigurationInvalid, Internal
 from worldevents.ledger import find_server
@@ -265,7 +265,7 @@ async def test_a_head_that_takes_for_ever_is_cut_off(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, begins: bytes
 ) -> None:
     """A connection that says nothing, or stops in the midst of its first or second request, is over after a while."""
-    monkeypatch.setattr(serving, "HEAD_S", 0.05)
+    monkeypatch.setattr(protocols, "HEAD_S", 0.05)
     async with served(settings) as server:
         reader, writer = await connected(server.client)
         writer.write(begins)
