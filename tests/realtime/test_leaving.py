@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 import statistics
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from benchmarks.viewers import told
+from benchmarks.viewers import watching as watching_many
 from tests.api.served import Server, begun, line, process, served, watching
 from tests.realtime.connected import Phone, phone
 from worldevents.settings import Settings
@@ -69,6 +72,19 @@ async def test_a_server_that_leaves_spreads_its_clients(settings: Settings) -> N
 async def _last(events: AsyncIterator[object]) -> str:
     last = [event async for event in events][-1]
     return str(getattr(last, "event", ""))
+
+
+async def test_two_thousand_viewers_hold_nobody_up(settings: Settings) -> None:
+    """A server that is asked to leave has left within five seconds, and so have all its viewers."""
+    await begun(settings)
+    with process(settings) as running:
+        url = await asyncio.to_thread(line, running)
+        with watching_many(url, "ws", 1_000, 0) as sockets, watching_many(url, "sse", 1_000, 0) as streams:
+            began = time.monotonic()
+            running.send_signal(signal.SIGTERM)
+            assert 0 == await asyncio.to_thread(running.wait, 10)
+            assert time.monotonic() - began < 5
+            assert [1_000, 1_000] == [(await asyncio.to_thread(told, one))["ended"] for one in (sockets, streams)]
 
 
 async def test_a_connection_without_a_topic_does_not_hold_the_server_up(settings: Settings) -> None:
