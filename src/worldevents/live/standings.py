@@ -71,8 +71,10 @@ class Standings:
     async def run(self) -> None:
         """Tell until the hub is closed; while no user is watched, nothing is asked."""
         while not self._hub.closed:
-            await self._work.wait()
-            self._work.clear()
+            if not self._watched():
+                await self._work.wait()
+                self._work.clear()
+            # Begun anew after a round that took so long that the hub gave it up: all goals are looked at then.
             with self._hub.subscribe() as self._changes:
                 await self._follow(self._changes)
             self._changes = None
@@ -114,4 +116,6 @@ class Standings:
         if is_new or now != before:
             rank_before = None if before is None else before.rank
             payload = codec.standing(progress, user_id, self._clock.now(), rank_before=rank_before, snapshot=is_new)
-            self._hub.say(f"{USER}{user_id}", STANDING, payload, goal_id=goal_id, snapshot=is_new)
+            topic, state = f"{USER}{user_id}", progress.state
+            key = f"{state.epoch}:{goal_id}:{state.seq}:{topic}"
+            self._hub.say(topic, STANDING, payload, key=key, goal_id=goal_id, snapshot=is_new)
