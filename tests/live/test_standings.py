@@ -143,37 +143,35 @@ async def test_what_cannot_be_read_is_asked_for_again() -> None:
 
 @in_virtual_time
 async def test_a_slow_reading_is_given_a_rest() -> None:
-    """The longer a round takes, the longer is the pause, up to a bound; nobody is ended as stalled meanwhile."""
+    """The longer a round takes, the longer is the pause, up to a bound; it goes on though the hub gave it up."""
     board = Board({"ann": 5}, takes_s=12)
     async with standing(board) as (hub, standings):
         with hub.subscribe(frozenset(), topic="user:ann") as ann:
             standings.greet("user:ann")
-            for number in range(40):
+            for number in range(60):
                 board.change(hub, ann=10 + number)
                 await passing(1)
                 ann.drain()
-            await passing(2 * (12 + REST_MAX_S))
-            assert 2 <= len(board.asked) <= 6
+            assert 3 <= len(board.asked) <= 60 / (12 + REST_MAX_S) + 1
             board.takes_s = 0
             board.change(hub, ann=99)
-            await passing(2 * REST_MAX_S)
-            assert 99 == told(ann)[-1][0]
+            amounts = []
+            for _ in range(20):
+                await passing(1)
+                amounts += [amount for amount, *_ in told(ann)]
+            assert 99 == amounts[-1]
 
 
 @in_virtual_time
 async def test_it_ends_with_the_hub() -> None:
-    """Whether anybody is watched or not."""
-    for watched in (False, True):
-        hub = a_hub()
-        hub.prime([a_state(1)])
-        standings = Standings(hub, Board().read, ManualClock(DURING))
-        task = asyncio.create_task(standings.run())
-        async with running(hub):
-            with hub.subscribe(frozenset(), topic="user:ann"):
-                if watched:
-                    standings.greet("user:ann")
-                await passing(1)
-        await passing(5)
-        assert watched == task.done()
-        task.cancel()
-        await asyncio.wait([task])
+    """Though somebody is watched still."""
+    hub = a_hub()
+    hub.prime([a_state(1)])
+    standings = Standings(hub, Board().read, ManualClock(DURING))
+    task = asyncio.create_task(standings.run())
+    async with running(hub):
+        with hub.subscribe(frozenset(), topic="user:ann"):
+            standings.greet("user:ann")
+            await passing(1)
+    await passing(5)
+    assert task.done()
