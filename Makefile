@@ -33,9 +33,10 @@ $(READY): pyproject.toml requirements/dev.txt requirements/realtime.txt tests/cl
 test: $(READY)
 	$(PYTEST)
 
-# Some two hours of faults: a million schedules, a thousand kills, and PostgreSQL away for a minute.
+# Some two hours: a million schedules of faults, a thousand kills, PostgreSQL away for a minute, heartbeats at their pace.
 soak: $(READY)
 	$(BIN)/python -m worldevents.testing.simulation --seeds 1000000
+	WORLDEVENTS_HEARTBEAT_MS=25000 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/realtime/test_clients.py -k heartbeats
 	WORLDEVENTS_CHAOS_KILLS=1000 WORLDEVENTS_CHAOS_AWAY_S=60 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/chaos
 
 # Under a minute: for every commit.

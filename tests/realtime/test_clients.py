@@ -1,6 +1,8 @@
 """Other people's clients, unmodified, on real servers: the lines that were asked for, and connections that end."""
 
 import asyncio
+import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -179,8 +181,9 @@ async def test_a_bad_key(guarded: Guarded, node: Node, library: str) -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_heartbeats_keep_a_connection(server: Served, node: Node, library: str) -> None:
-    """Three of them are answered, and the channel is joined as before."""
-    async with node("supabase.mjs", library, server.url, "x", '{"heartbeatIntervalMs": 300}') as page:
+    """Three of them are answered, and the channel is joined as before. `make soak` has them at their usual pace."""
+    options = json.dumps({"heartbeatIntervalMs": int(os.environ.get("WORLDEVENTS_HEARTBEAT_MS", "300"))})
+    async with node("supabase.mjs", library, server.url, "x", options) as page:
         page.tell(["join", ALL])
         for _ in range(3):
             await until(page, "heartbeat", "ok")
