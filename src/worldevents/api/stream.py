@@ -20,7 +20,7 @@ from worldevents.auth import Right
 from worldevents.errors import BodyInvalid, UnknownGoal
 from worldevents.live import sse
 from worldevents.live.hub import Hub
-from worldevents.live.messages import Message
+from worldevents.live.messages import BYE, Message
 from worldevents.live.rooms import USER
 from worldevents.live.subscriber import Subscriber
 from worldevents.rules import check_id, is_slug
@@ -187,8 +187,9 @@ def _body(messages: list[Message], limits: StreamLimits, chance: random.Random) 
     if len(messages) == 1 and messages[0].goal_id is not None:
         return messages[0].written(sse.event)
     parts = []
-    for message in messages:
-        if message.event == "bye":
+    # What hosts say is for sockets: it has no place in what a stream goes on from.
+    for message in (one for one in messages if one.is_ours):
+        if message.event == BYE:
             parts.append(sse.retry(chance.randint(*limits.bye_ms)))
         parts.append(message.written(sse.event))
     return b"".join(parts)
