@@ -296,7 +296,14 @@ class Hub:
                 self._work.set()
 
     def say(
-        self, topic: str, event: str, payload: codec.Json, *, goal_id: str | None = None, snapshot: bool = False
+        self,
+        topic: str,
+        event: str,
+        payload: codec.Json,
+        *,
+        key: str,
+        goal_id: str | None = None,
+        snapshot: bool = False,
     ) -> None:
         """Tell those on a topic something of their own; with a goal's id a newer one makes an older needless."""
         message = Message(
@@ -307,7 +314,7 @@ class Hub:
             goal_id=goal_id,
             replaceable=goal_id is not None,
             snapshot=snapshot,
-            key=f"{topic}:{event}",
+            key=key,
         )
         self._telemetry.delivered.inc(self.rooms.say(topic, message))
 
