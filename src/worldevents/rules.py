@@ -47,9 +47,14 @@ Amount = int | str | Decimal
 
 def check_id(value: object, field: str) -> str:
     """An id of a user, a contribution or an action; IdInvalid names the field."""
-    if not isinstance(value, str) or _ID.fullmatch(value) is None:
+    if not isinstance(value, str) or not is_id(value):
         raise IdInvalid(field=field)
     return value
+
+
+def is_id(value: str) -> bool:
+    """Whether this may be the id of a user, a contribution or an action."""
+    return _ID.fullmatch(value) is not None
 
 
 def is_slug(value: str) -> bool:

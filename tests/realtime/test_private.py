@@ -206,6 +206,7 @@ async def test_a_secret_key_follows_any_user(keyed: Keyed) -> None:
     async with phone(keyed.server, apikey=keyed.secret) as one:
         assert "ok" == (await one.join(USER, private=True)).status
         assert "ok" == (await one.join("realtime:user:bob", token=keyed.secret, private=True)).status
+        assert "UnknownTopic: there is no topic user:a b" == (await one.join("realtime:user:a b", private=True)).reason
 
 
 async def test_in_open_mode_nobody_is_a_user(server: Server) -> None:

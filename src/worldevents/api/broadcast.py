@@ -26,7 +26,6 @@ from worldevents.errors import (
     BodyInvalid,
     Closed,
     Forbidden,
-    IdInvalid,
     TooLarge,
     Unauthorized,
     UnknownRoute,
@@ -144,7 +143,7 @@ class Broadcasts:
         topic, field = told if isinstance(told, str) else "", f"{inside}topic"
         kind, _, rest = topic.partition(":")
         goal_id = rest if f"{kind}:" == ONE_GOAL and self._hub.knows(rest) else None
-        is_users = f"{kind}:" == USER and _is_id(rest)
+        is_users = f"{kind}:" == USER and rules.is_id(rest)
         if topic != ALL_GOALS and goal_id is None and not is_users:
             raise BodyInvalid(f"a topic is {ALL_GOALS}, {ONE_GOAL}<a goal> or {USER}<a user>", field=field)
         if is_users and not private:
@@ -169,14 +168,6 @@ def _event(told: object, *, inside: str = "") -> str:
     if not isinstance(told, str) or not 0 < len(told) <= EVENT_MAX or not told.isprintable():
         raise BodyInvalid(f"the name of an event has 1 to {EVENT_MAX} printable characters", field=f"{inside}event")
     return told
-
-
-def _is_id(text: str) -> bool:
-    try:
-        rules.check_id(text, "topic")
-    except IdInvalid:
-        return False
-    return True
 
 
 def _decode(body: bytes) -> Any:

@@ -25,6 +25,7 @@ from worldevents.live.phoenix import FrameInvalid
 from worldevents.live.rooms import ALL_GOALS, ONE_GOAL, USER
 from worldevents.live.socket import Admitted, Gone, Refused, Socket, SocketLimits
 from worldevents.problems import problem, status
+from worldevents.rules import is_id
 
 PATH: Final = "/realtime/v1/websocket"
 
@@ -139,7 +140,7 @@ class _Doorkeeper:
             if not caller.may(Right.READ, rest):
                 raise _unauthorized(name)
             return Admitted(goals=frozenset({rest}), until=caller.until)
-        if f"{kind}:" == USER and rest:
+        if f"{kind}:" == USER and is_id(rest):
             if not private:
                 raise Refused("PrivateOnly: this topic is private")
             if caller.user_id != rest and not caller.trusted:
