@@ -100,6 +100,7 @@ TOUR = [
     Stop("livez", 403, "GET", "/livez", None, {"host": "evil.example"}),
     Stop("readyz", 200, "GET", "/readyz"),
     Stop("version", 200, "GET", "/version"),
+    Stop("asyncapi", 200, "GET", "/asyncapi.json"),
     Stop("metrics", 200, "GET", "/metrics"),
 ]
 UNTOURED = {

@@ -228,6 +228,8 @@ async def test_a_proxy_may_say_where_it_is(declared: Path, tmp_path: Path) -> No
         assert 200 == (await door.get(PROGRESS)).status
         assert [{"url": "/community"}] == (await door.get("/openapi.json")).json["servers"]
         assert "servers" not in (await inner.get("/openapi.json")).json
+        live = [(await one.get("/asyncapi.json")).json["servers"].values() for one in (door, inner)]
+        assert [{"/community"}, {None}] == [{one.get("pathname") for one in servers} for servers in live]
 
 
 async def test_a_websocket_is_not_taken(shared_door: Door) -> None:

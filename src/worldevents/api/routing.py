@@ -15,7 +15,7 @@ from worldevents.api.answers import encode
 from worldevents.api.gate import Gate
 from worldevents.auth import Caller, Right
 
-PUBLIC: Final = frozenset({"/livez", "/readyz", "/version", "/docs", "/openapi.json"})
+PUBLIC: Final = frozenset({"/livez", "/readyz", "/version", "/docs", "/openapi.json", "/asyncapi.json"})
 """What says nothing about any event or user, and needs no key."""
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="`we_secret_…`, `we_pub_…`, or a user's JWT.")

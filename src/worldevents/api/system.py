@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from importlib import resources
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -14,6 +16,7 @@ from worldevents.errors import WorldEventsError
 from worldevents.telemetry import Telemetry
 
 Check = Callable[[], Awaitable[object]]
+_LIVE: Final = resources.files("worldevents.api").joinpath("asyncapi.json")
 
 
 def routes(telemetry: Telemetry, *, version: str, ready: Check) -> APIRouter:
@@ -54,6 +57,28 @@ def routes(telemetry: Telemetry, *, version: str, ready: Check) -> APIRouter:
         body, media_type = telemetry.exposition()
         return Response(body, media_type=media_type)
 
+    _add_descriptions(router)
+    return router
+
+
+def _add_descriptions(router: APIRouter) -> None:
+    live: dict[str, Any] = json.loads(_LIVE.read_bytes())
+
+    @router.get(
+        "/asyncapi.json",
+        operation_id="asyncapi",
+        summary="Describe what is told live",
+        response_class=Response,
+        responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    )
+    async def asyncapi(request: Request) -> Response:
+        """What the stream and the WebSocket tell and take, as AsyncAPI."""
+        root = request.scope.get("root_path")
+        if not root:
+            return answer(live)
+        servers = {name: {**one, "pathname": root} for name, one in live["servers"].items()}
+        return answer({**live, "servers": servers})
+
     @router.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:
         document: dict[str, Any] = request.app.openapi()
@@ -64,5 +89,3 @@ def routes(telemetry: Telemetry, *, version: str, ready: Check) -> APIRouter:
     async def describe(request: Request) -> Response:
         document: dict[str, Any] = request.app.openapi()
         return html(docs.render(document))
-
-    return router
