@@ -58,6 +58,8 @@ class Phone:
     wire: ClientConnection
     vsn: str
     refs: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    frames: list[Any] = field(default_factory=list)
+    """Every frame that was heard, as it came."""
 
     async def say(
         self, topic: str, event: str, payload: Any = None, *, ref: str | None = "next", join_ref: str | None = None
@@ -75,6 +77,7 @@ class Phone:
         """Wait for the next frame."""
         async with asyncio.timeout(HEARD_S):
             told = json.loads(await self.wire.recv())
+        self.frames.append(told)
         if self.vsn == "2.0.0":
             join_ref, ref, topic, event, payload = told
             return Heard(join_ref=join_ref, ref=ref, topic=topic, event=event, payload=payload)
