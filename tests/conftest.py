@@ -12,9 +12,12 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
+from tests import memory
 from tests.backends import BACKENDS, POSTGRES, SQLITE, Backend
 from tests.clients import programs
 from tests.servers import PostgresServer, RedisCluster, RedisServer, find_valkey, why_no_redis, why_no_valkey
+
+memory.use()
 
 # No test is timed; on CI hypothesis loads a profile of its own that says the same, and repeats itself exactly.
 if "CI" not in os.environ:
