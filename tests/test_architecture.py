@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "worldevents"
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-WORDS = "errors model rules"
+WORDS = "errors model rules standing"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = f"{WORDS} codec clock telemetry settings actions catalog {BETWEEN} batcher engine store ledger"
 
@@ -31,12 +31,13 @@ MAY_IMPORT = {
     "settings": "errors model",
     "model": "errors",
     "rules": "model errors",
+    "standing": "model",
     "codec": WORDS,
     "catalog.*": f"catalog {WORDS} codec",
     "actions": WORDS,
     "store.ranking": "",
     "store.keys": "model",
-    "store.base": "model errors",
+    "store.base": "model errors standing",
     "store.feed": "model",
     "store.judging": f"{WORDS} codec clock store.base store.ranking ledger.base",
     "store.embedded": f"{WORDS} codec clock telemetry store.base store.ranking store.feed store.judging ledger.base",

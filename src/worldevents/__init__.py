@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
+    from worldevents.standing import ExplainedStanding, Lack
 
 __version__ = "0.1.0"
 
@@ -61,6 +62,7 @@ _HOMES = {
     ),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),
+    "standing": ("ExplainedStanding", "Lack"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -97,10 +99,12 @@ __all__ = [
     "WorkoutSet",
     # What is told
     "Contributor",
+    "ExplainedStanding",
     "GoalProgress",
     "GoalState",
     "GoalStatus",
     "GoalUpdate",
+    "Lack",
     "Leaderboard",
     # What goes wrong
     "WorldEventsError",

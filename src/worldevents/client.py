@@ -103,6 +103,9 @@ class Client:
     async def progress(self, goal_id: str, user_id: str | None = None) -> Json:
         return await self._get(f"{_goal(goal_id)}/progress", userId=user_id)
 
+    async def standing(self, goal_id: str, user_id: str) -> Json:
+        return await self._get(f"{_goal(goal_id)}/standing", userId=user_id)
+
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None
     ) -> Json:

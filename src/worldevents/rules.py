@@ -218,9 +218,9 @@ def threshold_value(target: int, threshold: Decimal) -> int:
     return -(-target * numerator // (denominator * 100))
 
 
-def percent(total: int, target: int) -> Decimal:
-    """How much of the target is reached, floored to 2 decimals; goes on past 100."""
-    return Decimal(total * 10_000 // target).scaleb(-2)
+def percent(total: int, target: int, *, decimals: int = 2) -> Decimal:
+    """How much of the target is reached, floored to so many decimals; goes on past 100."""
+    return Decimal(total * 10 ** (decimals + 2) // target).scaleb(-decimals)
 
 
 # Edits of a running event.

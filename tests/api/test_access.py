@@ -197,7 +197,7 @@ async def test_a_key_of_one_goal(keyed: Keyed) -> None:
     door, texts = keyed
     key = bearer(texts["one goal"])
     assert [OPEN_GOAL] == [one["id"] for one in (await door.get("/v1/goals?status=all", **key)).json["goals"]]
-    for leaf in ("progress", "leaderboard"):
+    for leaf in ("progress", "standing?userId=ann", "leaderboard"):
         assert 200 == (await door.get(f"/v1/goals/{OPEN_GOAL}/{leaf}", **key)).status
         assert (403, "forbidden", "goalId") == (await door.get(f"/v1/goals/iron-march/{leaf}", **key)).refusal
         assert (403, "forbidden", "goalId") == (await door.get(f"/v1/goals/nowhere/{leaf}", **key)).refusal
@@ -234,12 +234,13 @@ async def test_a_player_is_one_user(keyed: Keyed) -> None:
             "occurredAt",
         ),
         (await door.get(f"{own}/progress?userId=bob", **ann), "userId"),
+        (await door.get(f"{own}/standing?userId=bob", **ann), "userId"),
         (await door.get(f"{own}/leaderboard?around=bob", **ann), "userId"),
         (await door.get("/v1/events/players?userId=bob", **ann), "userId"),
         (await door.get("/events/players?user=bob", **ann), "userId"),
     ):
         assert (403, "forbidden", field) == refused.refusal
-    for asked in ("progress?userId=ann", "leaderboard?around=ann&userId=ann"):
+    for asked in ("progress?userId=ann", "standing?userId=ann", "leaderboard?around=ann&userId=ann"):
         assert 200 == (await door.get(f"{own}/{asked}", **ann)).status
     assert 403 == await status(door, ("POST", "/v1/actions"), **ann)
     for route in routes(door):

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from worldevents.cli import output
-from worldevents.cli.commands import contributions, demo, init, openapi, operate, replay, serve, sync
+from worldevents.cli.commands import contributions, demo, init, openapi, operate, replay, serve, standing, sync
 from worldevents.errors import WorldEventsError
 
 FAILED = 1
@@ -42,6 +42,7 @@ def application(asked: str | None = None) -> typer.Typer:
     app.command()(init.init)
     app.command()(contributions.contribute)
     app.command()(contributions.leaderboard)
+    app.command()(standing.standing)
     app.command()(replay.replay)
     app.command()(openapi.openapi)
     app.command()(sync.sync)

@@ -26,6 +26,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 STATUSES: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
 COUNTED: Final = STATUSES.index(ContributionStatus.COUNTED)
 HELD: Final = STATUSES.index(ContributionStatus.HELD)
+LATE: Final = STATUSES.index(ContributionStatus.LATE)
 
 
 _Kept = tuple[GoalContribution, Entry, Row]

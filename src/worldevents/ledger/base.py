@@ -229,6 +229,10 @@ class Ledger(Protocol):
         """A page of a goal's users by id, those after `after`; an empty page is the end."""
         ...
 
+    async def late(self, goal_id: str, user_id: str) -> int:
+        """What one user's late contributions to a goal come to: kept, and part of no sum."""
+        ...
+
     async def user_day_totals(self, goal_id: str) -> dict[tuple[str, date], int]:
         """Counted amounts by user and UTC day of occurrence; for goals with a limit by day."""
         ...

@@ -92,6 +92,9 @@ class SqlLedger:
     async def users(self, goal_id: str, *, after: str = "", limit: int = 10_000) -> list[UserTotals]:
         return await self._database.read(reads.users, goal_id, after=after, limit=limit)
 
+    async def late(self, goal_id: str, user_id: str) -> int:
+        return await self._database.read(reads.late, goal_id, user_id)
+
     async def user_day_totals(self, goal_id: str) -> dict[tuple[str, date], int]:
         return await self._database.read(reads.user_day_totals, goal_id)
 

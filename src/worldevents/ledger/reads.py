@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, case, func, select
 
-from worldevents.ledger.append import COUNTED, HELD, instant
+from worldevents.ledger.append import COUNTED, HELD, LATE, instant
 from worldevents.ledger.base import GoalAudit, GoalTotals, UserTotals
 from worldevents.ledger.schema import activity, contribution, contributor, goal, player, tier_unlock
 from worldevents.ledger.statements import upsert
@@ -52,6 +52,14 @@ def users(connection: Connection, goal_id: str, *, after: str, limit: int) -> li
         .limit(limit)
     )
     return [UserTotals(*row) for row in connection.execute(query)]
+
+
+def late(connection: Connection, goal_id: str, user_id: str) -> int:
+    columns = contribution.c
+    query = select(func.coalesce(func.sum(columns.amount), 0)).where(
+        columns.goal_id == goal_id, columns.user_id == user_id, columns.status == LATE
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def user_day_totals(connection: Connection, goal_id: str) -> dict[tuple[str, date], int]:

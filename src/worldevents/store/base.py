@@ -55,6 +55,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.standing import Standing
 
 Answer = Receipt | WorldEventsError
 """What a store says to one contribution of a batch."""
@@ -90,6 +91,13 @@ class Store(Protocol):
 
     async def progress(self, goal_id: str, user_id: str | None) -> GoalProgress:
         """A goal's state and one user's share, both of the same moment."""
+        ...
+
+    async def standing(self, goal_id: str, user_id: str) -> Standing:
+        """A user's place on a goal's board, and how many have what its tiers ask for; all of the same moment (law 4).
+
+        Where a goal is cut into partitions, each of them tells its own moment.
+        """
         ...
 
     async def leaderboard(

@@ -32,6 +32,7 @@ from worldevents.model import (
     Receipt,
     TierUnlock,
 )
+from worldevents.standing import Standing, minimums
 from worldevents.store.base import Answer
 from worldevents.store.feed import Feed, Voices
 from worldevents.store.judging import Judge, LiveGoal
@@ -201,6 +202,21 @@ class EmbeddedStore:
             user_contribution=live.ranking.amount(user_id),
             user_pending=live.held.get(user_id, 0),
             user_rank=live.ranking.rank(user_id),
+        )
+
+    async def standing(self, goal_id: str, user_id: str) -> Standing:
+        live = self._live(goal_id)
+        ranking, amount = live.ranking, live.ranking.amount(user_id)
+        above, more = ranking.above(amount), ranking.next_above(amount)
+        return Standing(
+            state=live.state(self._epoch),
+            amount=amount,
+            pending=live.held.get(user_id, 0),
+            above=above,
+            tied=ranking.above(amount - 1) - above if amount else 0,
+            next_amount=more,
+            next_tied=0 if more is None else above - ranking.above(more),
+            reached={asked: ranking.above(asked - 1) for asked in minimums(live.goal)},
         )
 
     async def leaderboard(

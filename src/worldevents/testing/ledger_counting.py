@@ -115,6 +115,14 @@ class CountingLaws:
         assert (appended.totals["volume"].total, appended.totals["volume"].pending) == (1, 10)
         assert await ledger.users("volume") == [UserTotals("ann", 1, 10)]
 
+    async def test_law_2_what_came_late_is_a_users_own(self, ledger: Ledger) -> None:
+        """Law 2: late rows are in no sum, and added up for the one user and goal they are of."""
+        batch = [a_contribution("c1", 1), a_contribution("c2", 10), a_contribution("c3", 100)]
+        await ledger.append([*batch, a_contribution("c1", 7, user="bob")], keep(COUNTED, LATE, LATE, LATE))
+        await ledger.append([a_contribution("c1", 9, goal="workouts")], keep(LATE))
+        assert [await ledger.late("volume", user) for user in ("ann", "bob", "cid")] == [110, 7, 0]
+        assert await ledger.late("workouts", "ann") == 9
+
     async def test_law_2_users_add_up(self, ledger: Ledger) -> None:
         """Law 2: each user's sums are those of that user's rows, over several appends."""
         await ledger.append([a_contribution("c1", 1), a_contribution("c2", 2, user="bob")], keep())

@@ -6,7 +6,7 @@ Nothing here is fast, and nothing here is taken from the code it is compared wit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -19,6 +19,21 @@ from worldevents.model import (
 )
 
 Key = tuple[str, str, str]
+
+
+def place_of(
+    user: str, amounts: Mapping[str, int], minimums: Sequence[int]
+) -> tuple[int, int, int, int | None, int, dict[int, int]]:
+    """A user's amount, and by comparing with everybody: how many have more, as much, what is next, who has that.
+
+    And for each of these minimums, how many have it.
+    """
+    every = [amount for amount in amounts.values() if amount]
+    own = amounts.get(user, 0)
+    more = min((amount for amount in every if amount > own), default=None)
+    above, tied = sum(amount > own for amount in every), every.count(own)
+    reached = {least: sum(amount >= least for amount in every) for least in minimums}
+    return own, above, tied, more, 0 if more is None else every.count(more), reached
 
 
 class LedgerModel:

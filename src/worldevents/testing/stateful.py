@@ -22,7 +22,7 @@ from worldevents.model import CommunityGoal, ContributionStatus, GoalContributio
 from worldevents.testing.builders import STARTS_AT, a_contribution, a_goal, an_event, in_window, with_target
 from worldevents.testing.clock import ManualClock
 from worldevents.testing.ledger_counting import keep
-from worldevents.testing.models import LedgerModel, StoreModel
+from worldevents.testing.models import LedgerModel, StoreModel, place_of
 from worldevents.testing.opened import MANY, LedgerOpener, OpenStore, StoreOpener
 
 T = TypeVar("T")
@@ -174,6 +174,11 @@ class StoreMachine(Machine):
             shares = (progress.user_contribution, progress.user_pending, progress.user_rank)
             sums = (model.sum(goal_id, "counted", user), model.sum(goal_id, "held", user))
             assert shares == (*sums, ranks.get(user))
+            found_place = await store.standing(goal_id, user)
+            place = (found_place.amount, found_place.above, found_place.tied, found_place.next_amount)
+            expected = place_of(user, {one: amount for _, one, amount, _ in rows}, (1,))
+            assert (*place, found_place.next_tied, dict(found_place.reached)) == expected
+            assert (found_place.pending, found_place.rank) == (progress.user_pending, progress.user_rank)
         assert (state.epoch, state.seq) >= self.seen.get(goal_id, ("", 0))
         self.seen[goal_id] = (state.epoch, state.seq)
 

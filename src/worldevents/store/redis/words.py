@@ -27,6 +27,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.standing import Standing
 from worldevents.store.keys import digest
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -159,6 +160,22 @@ def state(goal: CommunityGoal, told: Sequence[Sequence[Any]]) -> GoalState:
         unlocks=unlocks(goal.id, told[0][6]),
         epoch=epochs[0],
         seq=sum(int(one[2]) for one in told),
+    )
+
+
+def standing(goal: CommunityGoal, told: Sequence[Sequence[Any]], own: Sequence[Any], asked: Sequence[int]) -> Standing:
+    """One user's place from what all partitions say of it, `own` being the one that the user is in."""
+    nearest = [(int(one[5]), int(one[6])) for one in told if one[5]]
+    more = min((amount for amount, _ in nearest), default=None)
+    return Standing(
+        state=state(goal, [one[0] for one in told]),
+        amount=int(own[1]),
+        pending=int(own[2]),
+        above=sum(int(one[3]) for one in told),
+        tied=sum(int(one[4]) for one in told),
+        next_amount=more,
+        next_tied=sum(count for amount, count in nearest if amount == more),
+        reached={amount: sum(int(one[7 + place]) for one in told) for place, amount in enumerate(asked)},
     )
 
 
