@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "worldevents"
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-WORDS = "errors model rules standing"
+WORDS = "errors model rules standing outliers"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = f"{WORDS} codec clock telemetry settings actions catalog {BETWEEN} batcher engine store ledger"
 
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "model": "errors",
     "rules": "model errors",
     "standing": "model",
+    "outliers": "model",
     "codec": WORDS,
     "catalog.*": f"catalog {WORDS} codec",
     "actions": WORDS,

@@ -90,6 +90,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierRule:
+    """When an amount is so far above the user's own and everyone's median that it is held."""
+
+    deviations: int = 6
+    """How many median absolute deviations above both, on a log scale."""
+    own_least: int = 5
+    """With fewer counted contributions of the user's own nothing is held by this rule."""
+    everyones_least: int = 50
+    """The same, of all users' together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """What a goal counts: its unit on the wire and how many decimals that unit has."""
 
@@ -146,6 +158,8 @@ class CommunityGoal:
     target_may_rise: bool = False
     players_contribute: bool = False
     """Whether players contribute to it themselves, with a token of their own, beside the servers that hold a key."""
+    outliers: OutlierRule | None = None
+    """None holds nothing for being out of line."""
     cancelled_at: datetime | None = None
 
 

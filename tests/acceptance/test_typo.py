@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,11 +23,13 @@ from tests.servers import RedisServer
 from worldevents.actions import Unit, Workout, WorkoutSet
 from worldevents.api.app import create_app
 from worldevents.catalog import load_event
-from worldevents.model import ContributionStatus, GoalProgress
+from worldevents.engine import Offer
+from worldevents.model import ContributionStatus, GoalProgress, Limits, OutlierRule
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings
 from worldevents.testing.builders import DURING, in_window
 from worldevents.testing.clock import ManualClock
+from worldevents.testing.opened import word
 
 __all__ = ["database", "running", "worldevents"]
 
@@ -79,6 +82,19 @@ async def test_in_a_workout(runtime: Runtime) -> None:
     statuses = {one.contribution.contribution_id.partition(":")[2][:5]: one.status for one in recorded.receipts}
     assert {"": "counted", "Squat": "counted", "Pull-": "held"} == statuses
     await check(runtime, counted=500)
+
+
+async def test_without_a_limit_it_is_out_of_line(runtime: Runtime) -> None:
+    """With the limit lifted, a goal that holds outliers holds it: nobody ever lifted so much."""
+    event = runtime.engine.event("winter-2026").event
+    metric = replace(event.goals[0].metric, limits=Limits())
+    goal = replace(event.goals[0], metric=metric, outliers=OutlierRule(everyones_least=20))
+    await runtime.engine.publish(replace(event, goals=(goal, *event.goals[1:])), author="test")
+    honest = [Offer(LIFT, user, 300 + 10 * n, f"w{n}") for user in ("ann", "bob", "cid", "dan") for n in range(5)]
+    assert {"counted"} == {word(one) for one in await runtime.engine.contribute_many(honest)}
+    receipt = await runtime.engine.contribute(LIFT, "ann", KILOGRAMS, contribution_id="w9:Pull-Up")
+    assert ContributionStatus.HELD is receipt.status
+    assert () == (await runtime.engine.progress(LIFT)).state.unlocks
 
 
 async def test_over_http(runtime: Runtime) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from worldevents import rules
 from worldevents.errors import Complaint, EventInvalid
-from worldevents.model import CommunityGoal, GoalState, PersonalChallenge, Reward, Scalar, SeasonalEvent
+from worldevents.model import CommunityGoal, GoalState, OutlierRule, PersonalChallenge, Reward, Scalar, SeasonalEvent
 
 Fields = dict[str, str]
 """What is declared of one thing, by name, as text."""
@@ -116,6 +116,7 @@ def _goal_row(goal: CommunityGoal) -> Fields:
         "hidden": str(goal.hidden),
         "target_may_rise": str(goal.target_may_rise),
         "players_contribute": str(goal.players_contribute),
+        **({} if goal.outliers is None else {"outliers": _rule(goal.outliers)}),
         **{
             f"tier {tier.threshold:f} %": (
                 f"{_reward(tier.reward)}, {tier.audience} from {_shown(metric.decimal(tier.minimum))}"
@@ -123,6 +124,10 @@ def _goal_row(goal: CommunityGoal) -> Fields:
             for tier in goal.tiers
         },
     }
+
+
+def _rule(rule: OutlierRule) -> str:
+    return f"over {rule.deviations} deviations, from {rule.own_least} of one and {rule.everyones_least} of all"
 
 
 def _challenge_rows(event: SeasonalEvent) -> dict[str, Fields]:

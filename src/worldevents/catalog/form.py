@@ -89,6 +89,14 @@ class TierForm(Form):
     minimum: Number | None = None
 
 
+class OutlierForm(Form):
+    """When an amount is so far out of line that it is held."""
+
+    deviations: Annotated[int, Field(ge=1, le=100)] = 6
+    own_least: Annotated[int, Field(ge=1, le=10_000)] = 5
+    everyones_least: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+
+
 class GoalForm(Form):
     """A community goal."""
 
@@ -100,6 +108,7 @@ class GoalForm(Form):
     hidden: bool = False
     target_may_rise: bool = False
     players_contribute: bool = False
+    outliers: OutlierForm | None = None
     tiers: Annotated[list[TierForm], Field(max_length=100)] = []
 
 

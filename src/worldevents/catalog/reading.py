@@ -28,6 +28,7 @@ from worldevents.model import (
     GoalTier,
     Limits,
     Metric,
+    OutlierRule,
     OverLimit,
     PersonalChallenge,
     Reward,
@@ -262,6 +263,7 @@ class _Reader:
             hidden=form.hidden,
             target_may_rise=form.target_may_rise,
             players_contribute=form.players_contribute,
+            outliers=None if form.outliers is None else OutlierRule(**form.outliers.model_dump()),
             **window,
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -121,6 +122,7 @@ def _goal(goal: CommunityGoal) -> Table:
         "metric": goal.metric.key,
         "target": _number(goal.target, goal.metric),
         **{flag: True for flag in flags if getattr(goal, flag)},
+        **({} if goal.outliers is None else {"outliers": asdict(goal.outliers)}),
         "tiers": [_tier(tier, goal.metric) for tier in goal.tiers],
     }
 

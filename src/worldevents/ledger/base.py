@@ -237,6 +237,10 @@ class Ledger(Protocol):
         """Counted amounts by user and UTC day of occurrence; for goals with a limit by day."""
         ...
 
+    async def shapes(self, goal_id: str, users: Sequence[str] | None = None) -> dict[str, dict[int, int]]:
+        """How many counted contributions of these users, or of all, are in each of `outliers`' steps."""
+        ...
+
     async def display_names(self) -> dict[str, str]:
         """The latest display name of every user that has one."""
         ...

@@ -6,6 +6,7 @@ This is storage, not the wire: amounts are integers in smallest units, and old d
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from worldevents.model import (
     Limits,
     Metric,
     Nature,
+    OutlierRule,
     OverLimit,
     PersonalChallenge,
     Reward,
@@ -71,6 +73,7 @@ def _goal_document(value: CommunityGoal) -> Json:
         "hidden": value.hidden,
         "targetMayRise": value.target_may_rise,
         "playersContribute": value.players_contribute,
+        "outliers": None if value.outliers is None else asdict(value.outliers),
         "tiers": [
             {
                 "threshold": f"{tier.threshold:f}",
@@ -142,6 +145,7 @@ def _goal_from(document: Json, event_id: str, window: Json) -> CommunityGoal:
         target_may_rise=document["targetMayRise"],
         # Documents of the first version do not say it.
         players_contribute=document.get("playersContribute", False),
+        outliers=OutlierRule(**document["outliers"]) if document.get("outliers") else None,
         tiers=tuple(
             GoalTier(
                 threshold=Decimal(tier["threshold"]),

@@ -98,6 +98,9 @@ class SqlLedger:
     async def user_day_totals(self, goal_id: str) -> dict[tuple[str, date], int]:
         return await self._database.read(reads.user_day_totals, goal_id)
 
+    async def shapes(self, goal_id: str, users: Sequence[str] | None = None) -> dict[str, dict[int, int]]:
+        return await self._database.read(outbox.shapes, goal_id, users)
+
     async def display_names(self) -> dict[str, str]:
         return await self._database.read(reads.display_names)
 

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
@@ -166,6 +166,8 @@ class UserRecord:
     amount: int
     pending: int
     days: Sequence[tuple[date, int]] = ()
+    shape: Mapping[int, int] = field(default_factory=dict)
+    """How many counted contributions are in each of `outliers`' steps, if the goal has such a rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from worldevents.model import (
     Receipt,
     TierUnlock,
 )
+from worldevents.outliers import History
 from worldevents.standing import Standing, minimums
 from worldevents.store.base import Answer
 from worldevents.store.feed import Feed, Voices
@@ -114,6 +115,8 @@ class EmbeddedStore:
         live = known or await self._load(goal)
         if live.days is None and goal.metric.limits.per_user_day is not None:
             live.days = Counter(await self._ledger.user_day_totals(goal.id))
+        if live.history is None and goal.outliers is not None:
+            live.history = History(await self._ledger.shapes(goal.id))
         return live
 
     async def _load(self, goal: CommunityGoal) -> LiveGoal:
@@ -165,6 +168,8 @@ class EmbeddedStore:
             if live.days is not None:
                 for today, amount in case.days.items():
                     live.days[today] += amount
+            if live.history is not None:
+                live.history.take(case.history)
         for goal_id, totals in appended.totals.items():
             live = self._goals[goal_id]
             changed = totals.seq != live.seq

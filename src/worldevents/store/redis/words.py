@@ -69,8 +69,16 @@ def configuration(goal: CommunityGoal, version: int, *, again: bool) -> list[str
         "day": "" if limits.per_user_day is None else str(limits.per_user_day),
         "user": "" if limits.per_user is None else str(limits.per_user),
         "over": limits.over.value,
+        "deviations": "" if goal.outliers is None else str(goal.outliers.deviations),
+        "own_least": "" if goal.outliers is None else str(goal.outliers.own_least),
+        "everyones_least": "" if goal.outliers is None else str(goal.outliers.everyones_least),
     }
     return [str(version), str(int(again)), *(word for pair in told.items() for word in pair)]
+
+
+def shape(found: Mapping[int, int]) -> str:
+    """A user's history as the functions keep it."""
+    return " ".join(f"{step}={count}" for step, count in sorted(found.items()))
 
 
 def known(amount: int, status: ContributionStatus, position: Position) -> str:
