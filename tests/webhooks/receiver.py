@@ -34,6 +34,8 @@ class Receiver:
 
     url: str = ""
     answer: Callable[[Sent], bytes | None] = lambda _: OK
+    takes_s: Callable[[], float] = lambda: 0.0
+    """How long it takes to answer."""
     sent: list[Sent] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,6 +66,7 @@ class Receiver:
         self.sent.append(one)
         self.news.set()
         told = self.answer(one)
+        await asyncio.sleep(self.takes_s())
         if told is None:
             await reader.read()
             return False
