@@ -122,7 +122,7 @@ class NewWebhook(Change):
     """An endpoint to be made."""
 
     url: str = Field(max_length=1_024, examples=["https://game.example/webhooks"])
-    kinds: list[Kind] = Field(default=[], description="What it is told; left out or empty: everything.")
+    kinds: list[Kind] | None = Field(default=None, description="What it is told; left out or empty: everything.")
     since: datetime | None = Field(default=None, description="Also what was announced from then on; else from now.")
 
 

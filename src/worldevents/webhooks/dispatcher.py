@@ -40,6 +40,8 @@ LEASE_S: Final = 60.0
 """How long a claimed delivery is left to its server: well over the longest attempt."""
 LOOK_S: Final = 1.0
 """How often a lane looks whether there is something new, and the dispatcher whether there is a new endpoint."""
+MISSING_S: Final = 60.0
+"""How long it waits where what delivers is not installed."""
 GATHER_S: Final = 0.005
 """How long what has ended waits for what ends soon: they are written down together."""
 PAGE: Final = 500
@@ -119,6 +121,7 @@ class Dispatcher:
                     await asyncio.sleep(self._look_s)
         except WorldEventsError as error:
             _log.error("webhooks cannot be delivered: %s", error.detail)
+            await asyncio.sleep(MISSING_S)
         except Exception:  # noqa: BLE001 - whatever it is, all else goes on
             _log.exception("delivering webhooks has failed, and begins again")
 

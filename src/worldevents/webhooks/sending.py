@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, cast
 
 import httpcore2
 
@@ -51,7 +51,7 @@ class Checked(httpcore2.AsyncNetworkBackend):
     ) -> None:
         self._policy = policy
         self._resolve = lookup
-        self._under: httpcore2.AsyncNetworkBackend = under or httpcore2.AnyIOBackend()
+        self._under = under or cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
 
     async def connect_tcp(
         self,
