@@ -22,6 +22,7 @@ from worldevents.ledger.outward import Delivery, DeliveryStatus, Endpoint, Webho
 from worldevents.telemetry import Telemetry
 from worldevents.testing import ManualClock
 from worldevents.testing.builders import DURING
+from worldevents.webhooks import dispatcher as dispatching
 from worldevents.webhooks import signing
 from worldevents.webhooks.addresses import Policy
 from worldevents.webhooks.dispatcher import AT_ONCE, BRAKE, Dispatcher, Post
@@ -53,7 +54,7 @@ class System:
     clock: ManualClock
     telemetry: Telemetry
     webhooks: Webhooks
-    dispatcher: Callable[[], Dispatcher]
+    dispatcher: Callable[..., Dispatcher]
 
     async def add(self, receiver: Receiver) -> Endpoint:
         return await self.webhooks.add(receiver.url, since=DURING, **BY)
@@ -87,7 +88,7 @@ async def system(ledger_url: str, chance: random.Random) -> AsyncIterator[System
     async with open_ledger(ledger_url) as ledger:
         feed, clock, telemetry, policy = Feed(), ManualClock(DURING), Telemetry(), Policy(loopback=True)
 
-        def dispatcher() -> Dispatcher:
+        def dispatcher(look_s: float = LOOK_S) -> Dispatcher:
             return Dispatcher(
                 ledger.webhooks,
                 feed,
@@ -96,7 +97,7 @@ async def system(ledger_url: str, chance: random.Random) -> AsyncIterator[System
                 connect=lambda: posting(policy),
                 chance=chance,
                 lease_s=LEASE_S,
-                look_s=LOOK_S,
+                look_s=look_s,
             )
 
         webhooks = Webhooks(ledger.webhooks, feed, clock, policy, connect=lambda: posting(policy))
@@ -275,6 +276,26 @@ async def test_what_a_dead_server_had_goes_on(system: System, receiver: Receiver
         system.clock.move(timedelta(seconds=LEASE_S))
         await system.until_all(endpoint, DELIVERED)
     assert {f"msg_{number}": 2 for number in range(1, 4)} == receiver.ids
+
+
+async def test_what_has_ended_is_written_down_on_leaving(
+    system: System, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not sent again by the next server."""
+    monkeypatch.setattr(dispatching, "GATHER_S", WAIT_S)
+    endpoint = await system.add(receiver)
+    system.feed.size = 1
+    task = asyncio.create_task(system.dispatcher(look_s=WAIT_S).run())
+
+    async def is_answered() -> bool:
+        return system.figure("delivered") == 1
+
+    await eventually(is_answered)
+    assert [PENDING] == [one.status for one in await system.deliveries(endpoint)]
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert [DELIVERED] == [one.status for one in await system.deliveries(endpoint)]
 
 
 async def test_a_new_secret_signs_beside_the_old_one(system: System, receiver: Receiver) -> None:

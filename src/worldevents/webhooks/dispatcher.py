@@ -44,6 +44,8 @@ MISSING_S: Final = 60.0
 """How long it waits where what delivers is not installed."""
 GATHER_S: Final = 0.005
 """How long what has ended waits for what ends soon: they are written down together."""
+FAREWELL_S: Final = 1.0
+"""How long it may take to write down what has ended when a lane does."""
 PAGE: Final = 500
 """Announcements that become deliveries in one transaction."""
 AUTHOR: Final = "worldevents"
@@ -172,6 +174,14 @@ class Lane:
             for task in self._under_way:
                 task.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Write down what has ended, so that it is not sent again."""
+        with suppress(LedgerUnavailable, TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                if self._outcomes:
+                    await self._turn(0)
 
     async def _round(self) -> bool:
         """Write down what has ended, begin what is due, and rest: whether there is more to come."""
