@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "store.redis.*": f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base",
     "store": f"{WORDS} clock telemetry settings store ledger.base",
     "ledger.base": "model errors",
+    "ledger.outward": "ledger.base",
     "ledger.*": f"{WORDS} codec ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
@@ -55,12 +56,18 @@ MAY_IMPORT = {
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher acks",
     "auth.*": f"hosts auth {WORDS} clock",
     "live.*": f"hosts live {WORDS} codec clock telemetry",
-    "runtime": f"{BELOW_RUNTIME} auth live",
+    "webhooks.*": "webhooks hosts errors model clock codec telemetry ledger.outward",
+    "webhooks.opening": "webhooks errors clock telemetry settings ledger",
+    "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
     "client": "hosts errors problems catalog model rules documents",
-    "api.*": f"api hosts problems documents auth live engine {WORDS} codec catalog actions clock settings telemetry",
-    "api.app": f"__init__ api problems documents auth live engine runtime {WORDS} codec clock settings telemetry",
+    "api.*": (
+        f"api hosts problems documents auth live webhooks engine {WORDS} codec catalog actions clock settings telemetry"
+    ),
+    "api.app": (
+        f"__init__ api problems documents auth live webhooks engine runtime {WORDS} codec clock settings telemetry"
+    ),
     "protocols": "api",
     "serving": "protocols api ledger live runtime settings clock errors",
     "importers.*": "importers actions model errors",
@@ -69,7 +76,7 @@ MAY_IMPORT = {
     "keyring": "auth ledger model",
     "cli.*": (
         "cli hosts model errors clock codec settings catalog importers demo documents client auth api engine runtime"
-        " serving operations keyring comparing store.base syncer __init__"
+        " serving operations keyring webhooks comparing store.base syncer __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",
@@ -89,6 +96,7 @@ DRIVERS = {
     "jinja2": "api console",
     "jwt": "auth",
     "httpx2": "client live",
+    "httpcore2": "webhooks.sending",
     "typer": "cli",
     "rich": "cli",
 }

@@ -204,6 +204,10 @@ class Client:
 
     # Asking.
 
+    async def ask(self, method: str, path: str, document: Json | None = None, *, query: Query | None = None) -> Json:
+        """The document that a route answers."""
+        return await self._ask(method, path, None if document is None else _written(document), query)
+
     async def _get(self, path: str, **query: str | None) -> Json:
         return await self._ask("GET", path, None, query)
 

@@ -141,6 +141,18 @@ class UnknownKey(WorldEventsError):
     code = "unknown_key"
 
 
+class UnknownWebhook(WorldEventsError):
+    """No webhook endpoint has this id."""
+
+    code = "unknown_webhook"
+
+
+class UnknownDelivery(WorldEventsError):
+    """The endpoint is owed no message with this id."""
+
+    code = "unknown_delivery"
+
+
 class ServerUnreachable(WorldEventsError):
     """The server does not answer; repeating the call finds out whether it was kept."""
 

@@ -25,6 +25,8 @@ _STATUS: Final[dict[type[WorldEventsError], int]] = {
     errors.UnknownGoal: 404,
     errors.UnknownEvent: 404,
     errors.UnknownKey: 404,
+    errors.UnknownWebhook: 404,
+    errors.UnknownDelivery: 404,
     errors.UnknownRoute: 404,
     errors.MethodNotAllowed: 405,
     errors.GoalNotOpen: 409,

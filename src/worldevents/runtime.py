@@ -19,6 +19,7 @@ from worldevents.engine import Engine
 from worldevents.errors import ConfigurationInvalid, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger, OutboxLedger
+from worldevents.ledger.outward import Feed, WebhookLedger
 from worldevents.live.hub import Hub
 from worldevents.live.relay import relay
 from worldevents.live.standings import Standings
@@ -28,6 +29,8 @@ from worldevents.store import open_buffered, open_store
 from worldevents.store.base import BufferedStore, Store
 from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
+from worldevents.webhooks.opening import Silence, new_dispatcher, new_webhooks
+from worldevents.webhooks.operating import Webhooks
 
 if TYPE_CHECKING:
     from worldevents.auth.users import UserTokens
@@ -47,6 +50,7 @@ class Runtime:
     hub: Hub
     standings: Standings
     access: Access
+    webhooks: Webhooks
     syncer: Syncer | None = None
     """What carries contributions to the ledger; None where the store is the ledger's own, or another process does."""
 
@@ -65,18 +69,24 @@ OPENED_LOOK_S: Final = 0.01
 
 @asynccontextmanager
 async def open_runtime(
-    settings: Settings | None = None, *, clock: Clock | None = None, run_token: str | None = None
+    settings: Settings | None = None,
+    *,
+    clock: Clock | None = None,
+    run_token: str | None = None,
+    feed: Feed | None = None,
 ) -> AsyncIterator[Runtime]:
     """The system on a database, until the context ends; then accepted callers are answered, and all is closed.
 
-    `run_token` is a key of this run alone, with every right: the command line beside a server has it.
+    `run_token` is a key of this run alone, with every right: the command line beside a server has it. `feed` is what
+    webhooks are told.
 
     A background task that dies cancels the body and raises here. Raises ConfigurationInvalid, LedgerUnavailable,
     LedgerOutdated, and DatabaseOwned where another process has the database.
     """
     failure: Exception | None = None
     async with AsyncExitStack() as stack:
-        runtime = await _assemble(stack, settings or Settings.load(), clock or SystemClock(), run_token)
+        told = settings or Settings.load()
+        runtime = await _assemble(stack, told, clock or SystemClock(), run_token, feed or Silence())
         try:
             yield runtime
         except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
@@ -85,7 +95,9 @@ async def open_runtime(
         raise failure
 
 
-async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run_token: str | None) -> Runtime:
+async def _assemble(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, run_token: str | None, feed: Feed
+) -> Runtime:
     telemetry, is_buffered = Telemetry(), bool(settings.redis_url)
     ledger = await stack.enter_async_context(
         open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True, shared=is_buffered)
@@ -125,6 +137,7 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
         hub=hub,
         standings=Standings(hub, store.progress, clock, interval_s=interval_s),
         access=access,
+        webhooks=new_webhooks(ledger.webhooks, feed, settings, clock),
         syncer=front.syncer if front else None,
     )
     works = [
@@ -132,11 +145,19 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
         runtime.standings.run(),
         _pump(store, updates, hub),
         relay(said, hub.rooms, telemetry),
+        *_dispatching(runtime, ledger.webhooks, feed),
         *(front.works() if front else ()),
     ]
     # From here on nothing may fail but tasks: the group would wrap it.
     await _start(stack, batcher, hub, works, publisher)
     return runtime
+
+
+def _dispatching(runtime: Runtime, ledger: WebhookLedger, feed: Feed) -> list[Coroutine[Any, Any, None]]:
+    """What delivers webhooks, where this process is to."""
+    if not runtime.settings.webhooks:
+        return []
+    return [new_dispatcher(ledger, feed, runtime.settings, runtime.clock, runtime.telemetry).run()]
 
 
 async def _start(

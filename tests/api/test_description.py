@@ -19,6 +19,11 @@ NDJSON = {"content-type": "application/x-ndjson"}
 TOML = {"content-type": "application/toml"}
 ONE = f"/v1/goals/{OPEN_GOAL}/contributions"
 EVENTS = "/v1/admin/events"
+HOOKS = "/v1/admin/webhooks"
+WITH_ENDPOINT = (
+    *("showWebhook", "removeWebhook", "rotateWebhookSecret", "enableWebhook", "disableWebhook"),
+    *("listWebhookDeliveries", "replayWebhooks", "tryWebhook"),
+)
 ITEM = {"contributionId": "c1", "userId": "ann", "amount": 102.5, "displayName": "Ann"}
 IN_BATCH = {**ITEM, "goalId": OPEN_GOAL}
 ACTIONS = [
@@ -100,6 +105,12 @@ TOUR = [
     Stop("broadcast", 400, "POST", "/realtime/v1/api/broadcast/community_goals/events/ping", b"[]"),
     Stop("broadcastMany", 422, "POST", "/realtime/v1/api/broadcast", {"messages": [5]}),
     Stop("broadcastMany", 401, "POST", "/realtime/v1/api/broadcast", {}, {"authorization": "Bearer we_secret_x"}),
+    Stop("listWebhooks", 200, "GET", HOOKS),
+    Stop("reportWebhooks", 200, "GET", f"{HOOKS}/report"),
+    Stop("addWebhook", 201, "POST", HOOKS, {"url": "https://game.example/hooks", "reason": "why"}),
+    Stop("addWebhook", 422, "POST", HOOKS, {"url": "http://game.example/", "reason": "why"}),
+    Stop("showWebhook", 404, "GET", f"{HOOKS}/nowhere"),
+    Stop("removeWebhook", 404, "DELETE", f"{HOOKS}/nowhere?reason=why"),
     Stop("livez", 200, "GET", "/livez"),
     Stop("livez", 403, "GET", "/livez", None, {"host": "evil.example"}),
     Stop("readyz", 200, "GET", "/readyz"),
@@ -108,6 +119,7 @@ TOUR = [
     Stop("metrics", 200, "GET", "/metrics"),
 ]
 UNTOURED = {
+    **{(name, "200"): "is toured in test_webhooks, with an endpoint" for name in WITH_ENDPOINT},
     ("showProgress", "304"): "has no body",
     ("readyz", "503"): "is tested with a server that leaves",
     ("stream", "200"): "does not end",

@@ -85,7 +85,7 @@ async def _filled(url: str, revision: str, folder: Path) -> LedgerState:
     return before
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 async def test_what_an_older_version_wrote_is_all_there(ledger_url: str, revision: str, tmp_path: Path) -> None:
     """Events, rows, sums, unlocks and names are what they were; a repeat is still known; keys can be made."""
     before = await _filled(ledger_url, revision, tmp_path)

@@ -81,10 +81,27 @@ def _tokens(group: typer.Typer) -> None:
     group.command()(tokens.revoke)
 
 
+def _webhooks(group: typer.Typer) -> None:
+    from worldevents.cli.commands import webhooks
+
+    group.command("list")(webhooks.list_endpoints)
+    group.command()(webhooks.show)
+    group.command()(webhooks.add)
+    group.command()(webhooks.rotate)
+    group.command()(webhooks.enable)
+    group.command()(webhooks.disable)
+    group.command()(webhooks.remove)
+    group.command("test")(webhooks.send_test)
+    group.command()(webhooks.deliveries)
+    group.command()(webhooks.replay)
+    group.command()(webhooks.report)
+
+
 GROUPS = {
     "events": ("Declare seasonal events and change them while they run.", _events),
     "goals": ("See what the community goals stand at.", _goals),
     "token": ("Make and revoke keys: who may read, contribute and operate.", _tokens),
+    "webhooks": ("Tell your servers what happens: endpoints, secrets, deliveries.", _webhooks),
 }
 
 

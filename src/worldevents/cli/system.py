@@ -113,7 +113,7 @@ async def _in_this_process(place: Place, work: Callable[[Verbs], Awaitable[T]], 
         message = "there is no such database yet: `worldevents events apply winter` makes one"
         raise ConfigurationInvalid(message, field="database_url")
     # What a command does for a moment is not published elsewhere: a server does that, when it is there.
-    async with open_runtime(Settings.load(database_url=place.database, supabase_url="")) as runtime:
+    async with open_runtime(Settings.load(database_url=place.database, supabase_url="", webhooks=False)) as runtime:
         return await work(Local(runtime.engine))
 
 

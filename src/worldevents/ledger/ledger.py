@@ -23,6 +23,7 @@ from worldevents.ledger.base import (
     Watermark,
 )
 from worldevents.ledger.database import Database
+from worldevents.ledger.deliveries import SqlWebhooks
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import (
@@ -39,12 +40,13 @@ from worldevents.model import (
 
 
 class SqlLedger:
-    """An `OutboxLedger` in an open database whose schema is the newest one."""
+    """A `FullLedger` in an open database whose schema is the newest one."""
 
     def __init__(self, database: Database, identity: Identity) -> None:
         self._database = database
         self._identity = identity
         self._statements = Statements(database.dialect)
+        self._webhooks = SqlWebhooks(database)
 
     async def epoch(self) -> str:
         return self._identity.epoch
@@ -118,6 +120,10 @@ class SqlLedger:
 
     async def revoke_key(self, key_id: str, at: datetime) -> AccessKey:
         return await self._database.write(keys.revoke_key, key_id, at)
+
+    @property
+    def webhooks(self) -> SqlWebhooks:
+        return self._webhooks
 
     # Behind a store with an outbox.
 
