@@ -28,9 +28,11 @@ if TYPE_CHECKING:
         Position,
         Receipt,
         Reward,
+        RewardGrant,
         SeasonalEvent,
         TierUnlock,
     )
+    from worldevents.rewards import Rewards
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
 
@@ -56,9 +58,11 @@ _HOMES = {
         "Position",
         "Receipt",
         "Reward",
+        "RewardGrant",
         "SeasonalEvent",
         "TierUnlock",
     ),
+    "rewards": ("Rewards",),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),
 }
@@ -75,6 +79,7 @@ __all__ = [
     "Published",
     "Recorded",
     "Refused",
+    "Rewards",
     # What is declared
     "CommunityGoal",
     "GoalTier",
@@ -91,6 +96,7 @@ __all__ = [
     "ContributionStatus",
     "Position",
     "Receipt",
+    "RewardGrant",
     "TierUnlock",
     "Unit",
     "Workout",

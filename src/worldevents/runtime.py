@@ -23,6 +23,7 @@ from worldevents.live.hub import Hub
 from worldevents.live.relay import relay
 from worldevents.live.standings import Standings
 from worldevents.model import GoalState, GoalUpdate
+from worldevents.rewards import Rewards
 from worldevents.settings import Settings
 from worldevents.store import open_buffered, open_store
 from worldevents.store.base import BufferedStore, Store
@@ -47,6 +48,7 @@ class Runtime:
     hub: Hub
     standings: Standings
     access: Access
+    rewards: Rewards
     syncer: Syncer | None = None
     """What carries contributions to the ledger; None where the store is the ledger's own, or another process does."""
 
@@ -125,11 +127,13 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
         hub=hub,
         standings=Standings(hub, store.progress, clock, interval_s=interval_s),
         access=access,
+        rewards=Rewards(ledger, clock),
         syncer=front.syncer if front else None,
     )
     works = [
         access.run(),
         runtime.standings.run(),
+        runtime.rewards.run(),
         _pump(store, updates, hub),
         relay(said, hub.rooms, telemetry),
         *(front.works() if front else ()),

@@ -69,7 +69,7 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         documents.only(told, {"reason", "author", *known})
         return told
 
-    @router.post("/{eventId}/extend", response_model=schemas.Published, openapi_extra=_body(schemas.Extension))
+    @router.post("/{eventId}/extend", response_model=schemas.Published, openapi_extra=body(schemas.Extension))
     async def extend_event(
         request: Request,
         caller: Operator,
@@ -82,10 +82,10 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         ends_at = documents.instant(told.get("endsAt"), "endsAt")
         if ends_at is None:
             raise BodyInvalid("the new end is wanted here", field="endsAt")
-        moved = await engine.extend(eventId, ends_at, **_by(caller, told), preview=preview)
+        moved = await engine.extend(eventId, ends_at, **by(caller, told), preview=preview)
         return answer(documents.published(moved))
 
-    @router.post("/{eventId}/close", response_model=schemas.Published, openapi_extra=_body(schemas.Change))
+    @router.post("/{eventId}/close", response_model=schemas.Published, openapi_extra=body(schemas.Change))
     async def close_event(
         request: Request,
         caller: Operator,
@@ -94,10 +94,10 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         preview: Preview = False,
     ) -> Response:
         """End an event now; its grace begins."""
-        by = _by(caller, await change(request))
-        return answer(documents.published(await engine.close(eventId, **by, preview=preview)))
+        told = by(caller, await change(request))
+        return answer(documents.published(await engine.close(eventId, **told, preview=preview)))
 
-    @router.post("/{eventId}/cancel", response_model=schemas.Published, openapi_extra=_body(schemas.Change))
+    @router.post("/{eventId}/cancel", response_model=schemas.Published, openapi_extra=body(schemas.Change))
     async def cancel_event(
         request: Request,
         caller: Operator,
@@ -106,16 +106,19 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         preview: Preview = False,
     ) -> Response:
         """Call an event off for good."""
-        by = _by(caller, await change(request))
-        return answer(documents.published(await engine.cancel(eventId, **by, preview=preview)))
+        told = by(caller, await change(request))
+        return answer(documents.published(await engine.cancel(eventId, **told, preview=preview)))
 
 
-class _By(TypedDict):
+class By(TypedDict):
+    """Why something is changed, and by whom."""
+
     reason: str
     author: str
 
 
-def _by(caller: Caller, told: dict[str, Any]) -> _By:
+def by(caller: Caller, told: dict[str, Any]) -> By:
+    """The reason that a body gives and the author, else the caller. Raises BodyInvalid."""
     author = told.get("author")
     return {
         "reason": _text(told.get("reason"), "reason", REASON_MAX),
@@ -148,7 +151,7 @@ def _event_from_json(body: bytes) -> SeasonalEvent:
     return catalog.event_from_table(table)
 
 
-def _body(model: type[schemas.Document]) -> dict[str, Any]:
+def body(model: type[schemas.Document]) -> dict[str, Any]:
     """The body of a route that decodes it itself, for OpenAPI."""
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {bodies.JSON: {"schema": reference}}}}
