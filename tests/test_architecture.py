@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "worldevents"
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-WORDS = "errors model rules"
+WORDS = "errors model grants rules"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
     f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine rewards store ledger"
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "telemetry": "",
     "settings": "errors model",
     "model": "errors",
+    "grants": "model",
     "rules": "model errors",
     "codec": WORDS,
     "prizes": f"{WORDS} codec",
@@ -46,7 +47,7 @@ MAY_IMPORT = {
     "store.redis.*": f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base",
     "store": f"{WORDS} clock telemetry settings store ledger.base",
     "ledger.base": "model errors",
-    "ledger.granted": "model errors ledger.base",
+    "ledger.granted": "model grants errors ledger.base",
     "ledger.*": f"{WORDS} codec prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
@@ -75,8 +76,8 @@ MAY_IMPORT = {
     "operations": "errors ledger store.redis",
     "keyring": "auth ledger model",
     "cli.*": (
-        "cli hosts model errors clock codec settings catalog importers demo documents rewarding client auth api engine runtime"
-        " serving operations keyring comparing store.base syncer __init__"
+        "cli hosts model errors clock codec settings catalog importers demo documents rewarding client auth api engine"
+        " runtime serving operations keyring comparing store.base syncer __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from worldevents.catalog import load_event, with_window
     from worldevents.engine import Engine, Offer, Published, Recorded, Refused
     from worldevents.errors import WorldEventsError
+    from worldevents.grants import RewardGrant
     from worldevents.model import (
         CommunityGoal,
         ContributionStatus,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         Position,
         Receipt,
         Reward,
-        RewardGrant,
         SeasonalEvent,
         TierUnlock,
     )
@@ -43,6 +43,7 @@ _HOMES = {
     "catalog": ("load_event", "with_window"),
     "engine": ("Engine", "Offer", "Published", "Recorded", "Refused"),
     "errors": ("WorldEventsError",),
+    "grants": ("RewardGrant",),
     "model": (
         "CommunityGoal",
         "ContributionStatus",
@@ -58,7 +59,6 @@ _HOMES = {
         "Position",
         "Receipt",
         "Reward",
-        "RewardGrant",
         "SeasonalEvent",
         "TierUnlock",
     ),

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from worldevents import rules
+from worldevents.grants import RewardGrant
 from worldevents.model import (
     ChallengeProgress,
     CommunityGoal,
@@ -24,7 +25,6 @@ from worldevents.model import (
     PersonalChallenge,
     Receipt,
     Reward,
-    RewardGrant,
     TierUnlock,
 )
 

@@ -14,8 +14,8 @@ from typing import Final
 from worldevents import prizes, rules
 from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid, LedgerUnavailable
+from worldevents.grants import RewardGrant
 from worldevents.ledger.granted import RewardLedger
-from worldevents.model import RewardGrant
 
 PAGE: Final = 500
 """Contributors in one page of a job: counting waits for a page to end."""

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from tests.chaos import granting
+from worldevents.grants import RewardGrant
 from worldevents.ledger import open_ledger
 from worldevents.ledger.granted import DurableLedger
-from worldevents.model import RewardGrant
 from worldevents.testing.builders import DURING, a_contribution, a_goal, an_event
 from worldevents.testing.ledger_counting import keep
 from worldevents.testing.ledger_granting import a_challenge

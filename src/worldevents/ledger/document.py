@@ -46,7 +46,7 @@ def event_document(value: SeasonalEvent) -> Json:
                 "goalId": challenge.goal_id,
                 "target": challenge.target,
                 "reward": reward_document(challenge.reward),
-                "claimWithinSeconds": _seconds(challenge.claim_within),
+                **_claim_within(challenge),
             }
             for challenge in value.challenges
         ],
@@ -79,15 +79,16 @@ def _goal_document(value: CommunityGoal) -> Json:
                 "audience": tier.audience.value,
                 "minimum": tier.minimum,
                 "reward": reward_document(tier.reward),
-                "claimWithinSeconds": _seconds(tier.claim_within),
+                **_claim_within(tier),
             }
             for tier in value.tiers
         ],
     }
 
 
-def _seconds(value: timedelta | None) -> float | None:
-    return None if value is None else value.total_seconds()
+def _claim_within(giving: GoalTier | PersonalChallenge) -> Json:
+    within = giving.claim_within
+    return {} if within is None else {"claimWithinSeconds": within.total_seconds()}
 
 
 def _duration(seconds: float | None) -> timedelta | None:

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from worldevents.grants import Announcement, RewardGrant
 from worldevents.ledger.base import OutboxLedger
-from worldevents.model import Announcement, RewardGrant
 
 
 class Granted(NamedTuple):

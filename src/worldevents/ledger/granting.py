@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Dialect, bindparam, func, literal_column, null, select, update
+from sqlalchemy import ColumnElement, Dialect, Integer, bindparam, func, literal_column, null, select, update
 
 from worldevents import codec, prizes
+from worldevents.grants import GrantStatus
 from worldevents.ledger.document import event_from_document, reward_from_document
 from worldevents.ledger.instants import microseconds
 from worldevents.ledger.schema import (
@@ -26,7 +27,7 @@ from worldevents.ledger.schema import (
     reward_grant,
 )
 from worldevents.ledger.statements import Prepared, Rows, upsert
-from worldevents.model import Audience, CommunityGoal, GrantStatus, Reward, TierUnlock
+from worldevents.model import Audience, CommunityGoal, Reward, TierUnlock
 from worldevents.prizes import Giver, Source
 
 STATUSES: Final = (
@@ -182,7 +183,7 @@ def _until(granted_at: int, claim_within: int | None) -> int | None:
 
 
 # Constants are written out: `Prepared` hands on what it is given, and nothing else.
-_YES: Final = literal_column("1")
+_YES: Final[ColumnElement[int]] = literal_column("1", Integer)
 
 _PROMISES = select(promise.c.id, promise.c.least, promise.c.version, promise.c.claim_within).where(
     promise.c.goal_id == bindparam("goal_id"),

@@ -13,12 +13,12 @@ from sqlalchemy import Connection, Row, Select, and_, insert, select, update
 
 from worldevents import codec, prizes
 from worldevents.errors import GrantRevoked, UnknownGrant
+from worldevents.grants import Announcement, GrantStatus, RewardGrant
 from worldevents.ledger.append import Writing
 from worldevents.ledger.document import reward_from_document
 from worldevents.ledger.granting import CLAIMABLE, CLAIMED, STATUSES, WORLD
 from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.schema import announcement, promise, promised_reward, reward_grant
-from worldevents.model import Announcement, GrantStatus, RewardGrant
 from worldevents.prizes import Giver, Source
 
 GRANTED: Final = "reward.granted"

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from worldevents.grants import Announcement, RewardGrant
 from worldevents.ledger import grants, jobs, keys, outbox, publish, reads
 from worldevents.ledger.append import Writing
 from worldevents.ledger.base import (
@@ -28,13 +29,11 @@ from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import (
     AccessKey,
-    Announcement,
     EventVersion,
     GoalContribution,
     OutboxEntry,
     Partition,
     Repair,
-    RewardGrant,
     SeasonalEvent,
     TierUnlock,
     Unreadable,

@@ -14,9 +14,10 @@ import pytest_asyncio
 
 from worldevents import codec, prizes
 from worldevents.errors import GrantRevoked, UnknownGrant
+from worldevents.grants import GrantStatus
 from worldevents.ledger.base import Ledger
 from worldevents.ledger.granted import DurableLedger
-from worldevents.model import GoalTier, GrantStatus, Nature, Reward
+from worldevents.model import GoalTier, Nature, Reward
 from worldevents.testing.builders import DURING, a_goal, an_event, with_target
 from worldevents.testing.ledger_granting import FIRST, LATER, SECOND, Granting
 from worldevents.testing.opened import LedgerOpener

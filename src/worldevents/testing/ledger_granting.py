@@ -14,19 +14,18 @@ import pytest
 import pytest_asyncio
 
 from worldevents.errors import UnknownGoal
+from worldevents.grants import GrantStatus, RewardGrant
 from worldevents.ledger.base import Ledger
 from worldevents.ledger.granted import DurableLedger
 from worldevents.model import (
     Audience,
     ContributionStatus,
-    GrantStatus,
     Nature,
     OutboxEntry,
     Partition,
     PersonalChallenge,
     Position,
     Reward,
-    RewardGrant,
     SeasonalEvent,
 )
 from worldevents.testing.builders import DURING, a_contribution, a_goal, an_event, with_target
