@@ -32,3 +32,9 @@ def test_what_is_no_grant(running: Run) -> None:
     """Is said to be unknown."""
     said = running("rewards", "claim", "nothing", "--json")
     assert (1, "unknown_grant") == (said.code, said.problem["code"])
+
+
+def test_an_unlock_is_granted_before_the_list_is_shown(running: Run) -> None:
+    """Without a server nobody works in the background: the command does."""
+    running("contribute", KING, "bob", "500", "--id", "b1")
+    assert [f"tier~{KING}~50~bob"] == [one["id"] for one in running("rewards", "list", "--json").document["grants"]]

@@ -87,9 +87,14 @@ def on_rewards(place: Place, work: Callable[[RewardVerbs], Awaitable[T]]) -> T:
         server = server_of(place)
         if server is not None:
             return await through(server, work)
+        return await _opened(place, granted, create=False)
+
+    async def granted(runtime: Runtime) -> T:
         from worldevents.rewarding import LocalRewards
 
-        return await _opened(place, lambda runtime: work(LocalRewards(runtime.rewards)), create=False)
+        # A command is gone before the background has looked: what an unlock has left to it is done first.
+        await runtime.rewards.work_off()
+        return await work(LocalRewards(runtime.rewards))
 
     return asyncio.run(ask())
 
