@@ -60,6 +60,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.door
 	$(BIN)/python -m benchmarks.ranking
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.grants
 	$(BIN)/python -m benchmarks.front
 	$(BIN)/python -m benchmarks.viewers
 	$(BIN)/python -m benchmarks.painted

@@ -17,9 +17,11 @@ PACKAGE = ROOT / "src" / "worldevents"
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-WORDS = "errors model rules standing outliers"
+WORDS = "errors model grants rules standing outliers"
 BETWEEN = "acks syncer comparing restoring"
-BELOW_RUNTIME = f"{WORDS} codec clock telemetry settings actions catalog {BETWEEN} batcher engine store ledger"
+BELOW_RUNTIME = (
+    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine rewards store ledger"
+)
 
 # Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
 # with a row of their own. "store" and "ledger" are the two __init__: only they and runtime see concrete back ends.
@@ -30,11 +32,13 @@ MAY_IMPORT = {
     "telemetry": "",
     "settings": "errors model",
     "model": "errors",
+    "grants": "model",
     "rules": "model errors",
     "standing": "model",
     "outliers": "model",
     "codec": WORDS,
-    "catalog.*": f"catalog {WORDS} codec",
+    "prizes": f"{WORDS} codec",
+    "catalog.*": f"catalog {WORDS} codec prizes",
     "actions": WORDS,
     "store.ranking": "",
     "store.keys": "model",
@@ -45,25 +49,29 @@ MAY_IMPORT = {
     "store.redis.*": f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base",
     "store": f"{WORDS} clock telemetry settings store ledger.base",
     "ledger.base": "model errors",
-    "ledger.outward": "ledger.base",
-    "ledger.*": f"{WORDS} codec ledger",
+    "ledger.granted": "model grants errors ledger.base",
+    "ledger.outward": "ledger.base ledger.granted grants",
+    "ledger.*": f"{WORDS} codec prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
     "acks": f"{WORDS} store.base ledger.base",
     "comparing": f"{WORDS} store.base ledger.base",
     "restoring": f"{WORDS} clock telemetry store.base ledger.base",
     "syncer": f"comparing restoring {WORDS} clock telemetry store.base ledger.base",
+    "rewards": f"prizes {WORDS} clock ledger.granted",
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher acks",
     "auth.*": f"hosts auth {WORDS} clock",
     "live.*": f"hosts live {WORDS} codec clock telemetry",
-    "webhooks.*": "webhooks hosts errors model clock codec telemetry ledger.outward",
+    "webhooks.*": "webhooks hosts errors model grants clock codec telemetry ledger.outward",
     "webhooks.opening": "webhooks errors clock telemetry settings ledger",
     "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
+    "rewarding": "codec rewards",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
-    "client": "hosts errors problems catalog model rules documents",
+    "client": "hosts errors problems prizes catalog model rules documents",
     "api.*": (
-        f"api hosts problems documents auth live webhooks engine {WORDS} codec catalog actions clock settings telemetry"
+        f"api hosts problems documents rewards rewarding auth live webhooks engine {WORDS} codec catalog actions clock"
+        " settings telemetry"
     ),
     "api.app": (
         f"__init__ api problems documents auth live webhooks engine runtime {WORDS} codec clock settings telemetry"
@@ -75,8 +83,8 @@ MAY_IMPORT = {
     "operations": "errors ledger store.redis",
     "keyring": "auth ledger model",
     "cli.*": (
-        "cli hosts model errors clock codec settings catalog importers demo documents client auth api engine runtime"
-        " serving operations keyring webhooks comparing store.base syncer __init__"
+        "cli hosts model errors clock codec settings catalog importers demo documents rewarding client auth api engine"
+        " runtime serving operations keyring webhooks comparing store.base syncer __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from worldevents.catalog import load_event, with_window
     from worldevents.engine import Engine, Offer, Published, Recorded, Refused
     from worldevents.errors import WorldEventsError
+    from worldevents.grants import RewardGrant
     from worldevents.model import (
         CommunityGoal,
         ContributionStatus,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         SeasonalEvent,
         TierUnlock,
     )
+    from worldevents.rewards import Rewards
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
     from worldevents.standing import ExplainedStanding, Lack
@@ -42,6 +44,7 @@ _HOMES = {
     "catalog": ("load_event", "with_window"),
     "engine": ("Engine", "Offer", "Published", "Recorded", "Refused"),
     "errors": ("WorldEventsError",),
+    "grants": ("RewardGrant",),
     "model": (
         "CommunityGoal",
         "ContributionStatus",
@@ -60,6 +63,7 @@ _HOMES = {
         "SeasonalEvent",
         "TierUnlock",
     ),
+    "rewards": ("Rewards",),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),
     "standing": ("ExplainedStanding", "Lack"),
@@ -77,6 +81,7 @@ __all__ = [
     "Published",
     "Recorded",
     "Refused",
+    "Rewards",
     # What is declared
     "CommunityGoal",
     "GoalTier",
@@ -93,6 +98,7 @@ __all__ = [
     "ContributionStatus",
     "Position",
     "Receipt",
+    "RewardGrant",
     "TierUnlock",
     "Unit",
     "Workout",

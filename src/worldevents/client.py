@@ -32,7 +32,8 @@ from worldevents.errors import (
 )
 from worldevents.hosts import is_loopback
 from worldevents.model import Ack, SeasonalEvent
-from worldevents.rules import is_slug
+from worldevents.prizes import read_grant_id
+from worldevents.rules import check_id, is_slug
 
 ITEMS_PER_CALL: Final = 1_000
 """The most items of a batch that go in one request."""
@@ -145,6 +146,28 @@ class Client:
                 raise Internal(f"the server did not answer {size} items with as many results")
             told += results
         return told
+
+    # Rewards.
+
+    async def rewards(self, user_id: str) -> Json:
+        return await self._get(f"/v1/users/{quote(check_id(user_id, 'userId'), safe='')}/rewards")
+
+    async def grants(self, *, after: int = 0, limit: int = ITEMS_PER_CALL) -> Json:
+        return await self._get("/v1/grants", after=str(after), limit=str(limit))
+
+    async def claim(self, grant_id: str) -> Json:
+        return await self._ask("POST", f"/v1/rewards/{_grant(grant_id)}/claim", b"")
+
+    async def deliver(self, grant_id: str) -> Json:
+        return await self._ask("POST", f"/v1/rewards/{_grant(grant_id)}/deliver", b"")
+
+    async def give(self, grant_id: str, *, author: str, reason: str) -> Json:
+        told = {"author": author, "reason": reason}
+        return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/grant", _written(told))
+
+    async def revoke(self, grant_id: str, *, author: str, reason: str) -> Json:
+        told = {"author": author, "reason": reason}
+        return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/revoke", _written(told))
 
     # Operating.
 
@@ -279,6 +302,11 @@ def _event(event_id: str) -> str:
     if not is_slug(event_id):
         raise UnknownEvent(f"no event {event_id}", field="eventId")
     return quote(event_id, safe="")
+
+
+def _grant(grant_id: str) -> str:
+    read_grant_id(grant_id)
+    return quote(grant_id, safe="")
 
 
 def _written(item: Mapping[str, Any]) -> bytes:

@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from worldevents import rules
+from worldevents.grants import RewardGrant
 from worldevents.model import (
     ChallengeProgress,
+    CommunityGoal,
     Contributor,
     EventVersion,
     GoalProgress,
@@ -103,6 +105,34 @@ def _field(value: object) -> object:
     if isinstance(value, Decimal):
         return _plain(value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def grant(value: RewardGrant) -> Json:
+    """A reward that somebody was granted; `threshold` or `challengeId` says what gave it."""
+    told = {
+        "id": value.id,
+        "number": value.number,
+        "eventId": value.event_id,
+        "goalId": value.goal_id,
+        "threshold": None if value.threshold is None else _plain(value.threshold),
+        "challengeId": value.challenge_id,
+        "userId": value.user_id,
+        "reward": reward(value.reward),
+        "nature": value.reward.nature.value,
+        "version": value.version,
+        "status": value.status.value,
+        "grantedAt": instant(value.granted_at),
+        "reason": value.reason,
+        "author": value.author,
+        "outcome": dict(value.outcome),
+    }
+    instants = {
+        "claimUntil": value.claim_until,
+        "claimedAt": value.claimed_at,
+        "deliveredAt": value.delivered_at,
+        "revokedAt": value.revoked_at,
+    }
+    return told | {name: None if one is None else instant(one) for name, one in instants.items()}
 
 
 def progress(value: GoalProgress, now: datetime) -> Json:
@@ -325,7 +355,12 @@ def standing(value: GoalProgress, user_id: str, now: datetime, *, rank_before: i
 
 def tier_unlocked(state: GoalState, unlock: TierUnlock) -> Json:
     """The fact that a tier was reached, as it is told live. `state` is one that has the unlock's tier."""
-    declared, metric = state.goal, state.goal.metric
+    return {**unlocked_tier(state.goal, unlock), "epoch": state.epoch, "seq": state.seq}
+
+
+def unlocked_tier(declared: CommunityGoal, unlock: TierUnlock) -> Json:
+    """The fact that a tier was reached, as hosts are told; the goal is one that has the unlock's tier."""
+    metric = declared.metric
     index, tier = next((at, tier) for at, tier in enumerate(declared.tiers) if tier.threshold == unlock.threshold)
     return {
         "goalId": declared.id,
@@ -336,6 +371,16 @@ def tier_unlocked(state: GoalState, unlock: TierUnlock) -> Json:
         "thresholdValue": number(tier.threshold_value, metric),
         "reward": reward(tier.reward),
         "unlockedAt": instant(unlock.unlocked_at),
-        "epoch": state.epoch,
-        "seq": state.seq,
+    }
+
+
+def completed_goal(declared: CommunityGoal, total: int, at: datetime) -> Json:
+    """The fact that a goal's target was reached, as hosts are told."""
+    return {
+        "goalId": declared.id,
+        "eventId": declared.event_id,
+        "name": declared.name,
+        "currentValue": number(total, declared.metric),
+        "targetValue": number(declared.target, declared.metric),
+        "completedAt": instant(at),
     }

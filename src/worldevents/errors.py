@@ -67,6 +67,18 @@ class UnknownEvent(WorldEventsError):
     code = "unknown_event"
 
 
+class UnknownGrant(WorldEventsError):
+    """No grant has this id."""
+
+    code = "unknown_grant"
+
+
+class GrantRevoked(WorldEventsError):
+    """This grant was taken back by an operator."""
+
+    code = "grant_revoked"
+
+
 class GoalNotOpen(WorldEventsError):
     """The goal does not count contributions of that instant."""
 

@@ -137,6 +137,8 @@ class GoalTier:
     audience: Audience = Audience.CONTRIBUTORS
     minimum: int = 0
     """The least own amount that qualifies, in smallest units; 0 asks for one counted contribution."""
+    claim_within: timedelta | None = None
+    """After so long a grant is claimed by itself; None is never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,8 @@ class PersonalChallenge:
     target: int
     reward: Reward
     description: str = ""
+    claim_within: timedelta | None = None
+    """After so long a grant is claimed by itself; None is never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ ACTIONS = [
     {"kind": "activity", "userId": "ann", "occurredAt": "2026-12-10T18:00:00Z"},
     {"kind": "nap"},
 ]
+GRANT = "challenge~extra~ton~ann"
 FILE = an_event_file(
     "extra",
     "extra-volume",
@@ -101,6 +102,18 @@ TOUR = [
     Stop("closeEvent", 200, "POST", f"{EVENTS}/extra/close", {"reason": "why"}),
     Stop("cancelEvent", 200, "POST", f"{EVENTS}/extra/cancel?preview=true", {"reason": "why"}),
     Stop("cancelEvent", 200, "POST", f"{EVENTS}/extra/cancel", {"reason": "why"}),
+    Stop("giveReward", 200, "POST", f"/v1/admin/grants/{GRANT}/grant", {"reason": "why"}),
+    Stop("giveReward", 404, "POST", "/v1/admin/grants/nothing/grant", {"reason": "why"}),
+    Stop("listRewards", 200, "GET", "/v1/users/ann/rewards"),
+    Stop("listRewards", 422, "GET", "/v1/users/a~b/rewards"),
+    Stop("listGrants", 200, "GET", "/v1/grants"),
+    Stop("listGrants", 422, "GET", "/v1/grants?after=x"),
+    Stop("claimReward", 200, "POST", f"/v1/rewards/{GRANT}/claim"),
+    Stop("claimReward", 404, "POST", "/v1/rewards/nothing/claim"),
+    Stop("deliverReward", 200, "POST", f"/v1/rewards/{GRANT}/deliver"),
+    Stop("revokeReward", 200, "POST", f"/v1/admin/grants/{GRANT}/revoke", {"reason": "why"}),
+    Stop("revokeReward", 422, "POST", f"/v1/admin/grants/{GRANT}/revoke", {}),
+    Stop("claimReward", 409, "POST", f"/v1/rewards/{GRANT}/claim"),
     Stop("broadcast", 422, "POST", "/realtime/v1/api/broadcast/lobby/events/ping", {}),
     Stop("broadcast", 400, "POST", "/realtime/v1/api/broadcast/community_goals/events/ping", b"[]"),
     Stop("broadcastMany", 422, "POST", "/realtime/v1/api/broadcast", {"messages": [5]}),

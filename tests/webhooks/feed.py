@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from worldevents.ledger.outward import Announcement
+from worldevents.grants import Announcement
 from worldevents.testing.builders import DURING
 from worldevents.webhooks.operating import KINDS
 
@@ -23,6 +23,6 @@ class Feed:
         self.size = size
         self._at = at
 
-    async def announcements(self, after: int, limit: int) -> list[Announcement]:
+    async def announcements(self, *, after: int, limit: int) -> list[Announcement]:
         last = min(after + limit, self.size)
         return [announcement(number, at=self._at) for number in range(after + 1, last + 1)]

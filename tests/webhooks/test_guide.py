@@ -25,7 +25,8 @@ from tests.test_docs import ROOT, blocks
 from tests.webhooks.feed import announcement
 from tests.webhooks.receiver import Receiver
 from worldevents.cli.main import run
-from worldevents.ledger.outward import Announcement, Endpoint
+from worldevents.grants import Announcement
+from worldevents.ledger.outward import Endpoint
 from worldevents.testing.builders import DURING
 from worldevents.webhooks import signing
 from worldevents.webhooks.addresses import Policy

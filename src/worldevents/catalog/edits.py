@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from worldevents import rules
@@ -120,6 +120,7 @@ def _goal_row(goal: CommunityGoal) -> Fields:
         **{
             f"tier {tier.threshold:f} %": (
                 f"{_reward(tier.reward)}, {tier.audience} from {_shown(metric.decimal(tier.minimum))}"
+                f"{_claimed_within(tier.claim_within)}"
             )
             for tier in goal.tiers
         },
@@ -138,10 +139,14 @@ def _challenge_rows(event: SeasonalEvent) -> dict[str, Fields]:
             "description": challenge.description,
             "goal": challenge.goal_id,
             "target": _shown(metrics[challenge.goal_id].decimal(challenge.target)),
-            "reward": _reward(challenge.reward),
+            "reward": f"{_reward(challenge.reward)}{_claimed_within(challenge.claim_within)}",
         }
         for challenge in event.challenges
     }
+
+
+def _claimed_within(told: timedelta | None) -> str:
+    return "" if told is None else f", claimed by itself after {told}"
 
 
 def _reward(reward: Reward) -> str:

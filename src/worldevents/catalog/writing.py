@@ -133,6 +133,7 @@ def _tier(tier: GoalTier, metric: Metric) -> Table:
         "reward": _reward(tier.reward),
         "audience": tier.audience.value,
         **({"minimum": _number(tier.minimum, metric)} if tier.minimum else {}),
+        **_claim_within(tier),
     }
 
 
@@ -142,7 +143,12 @@ def _challenge(challenge: PersonalChallenge, metric: Metric) -> Table:
         "metric": metric.key,
         "target": _number(challenge.target, metric),
         "reward": _reward(challenge.reward),
+        **_claim_within(challenge),
     }
+
+
+def _claim_within(giving: GoalTier | PersonalChallenge) -> Table:
+    return {} if giving.claim_within is None else {"claim_within": _duration(giving.claim_within)}
 
 
 def _reward(reward: Reward) -> Table:

@@ -73,6 +73,15 @@ def _goals(group: typer.Typer) -> None:
     group.command()(goals.show)
 
 
+def _rewards(group: typer.Typer) -> None:
+    from worldevents.cli.commands import rewards
+
+    group.command("list")(rewards.list_rewards)
+    group.command()(rewards.claim)
+    group.command("grant")(rewards.grant_reward)
+    group.command()(rewards.revoke)
+
+
 def _tokens(group: typer.Typer) -> None:
     from worldevents.cli.commands import tokens
 
@@ -100,6 +109,7 @@ def _webhooks(group: typer.Typer) -> None:
 GROUPS = {
     "events": ("Declare seasonal events and change them while they run.", _events),
     "goals": ("See what the community goals stand at.", _goals),
+    "rewards": ("See who was granted what, claim it, grant and revoke by hand.", _rewards),
     "token": ("Make and revoke keys: who may read, contribute and operate.", _tokens),
     "webhooks": ("Tell your servers what happens: endpoints, secrets, deliveries.", _webhooks),
 }

@@ -10,18 +10,16 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from worldevents.errors import DatabaseOwned, UnknownGoal
+from worldevents.ledger import granting
 from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
+from worldevents.ledger.instants import microseconds
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 STATUSES: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
 COUNTED: Final = STATUSES.index(ContributionStatus.COUNTED)
@@ -31,6 +29,18 @@ LATE: Final = STATUSES.index(ContributionStatus.LATE)
 
 _Kept = tuple[GoalContribution, Entry, Row]
 """A contribution that is written now: why, and as what."""
+
+
+class _Moved(NamedTuple):
+    """What a goal stands at after it was moved, and what that led to."""
+
+    totals: GoalTotals
+    went_past: bool
+    """Whether this went past a tier."""
+    is_completed: bool
+    """Whether the target is reached, and nobody has written that down yet."""
+    promises: int | None
+    """See the goal's table."""
 
 
 @dataclass(slots=True)
@@ -55,18 +65,14 @@ class _Sums:
             held += amount
         self.users[user_id] = counted, held
 
+    def moved(self, goal_id: str, after: Iterable[tuple[str, str, int]]) -> Iterator[tuple[str, int, int]]:
+        """Each user's own amount before and after; `after` is by goal and user."""
+        for goal, user_id, amount in after:
+            if goal == goal_id:
+                yield user_id, amount - self.users[user_id][0], amount
+
     def rows(self) -> Iterator[tuple[str, int, int]]:
         return ((user_id, counted, held) for user_id, (counted, held) in self.users.items())
-
-
-def microseconds(instant: datetime) -> int:
-    """An instant as the tables hold it."""
-    return (instant - EPOCH) // _MICROSECOND
-
-
-def instant(value: int) -> datetime:
-    """What `microseconds` wrote down."""
-    return EPOCH + timedelta(microseconds=value)
 
 
 def digests(key: bytes, batch: Iterable[GoalContribution]) -> list[bytes]:
@@ -87,6 +93,7 @@ class Writing:
         self._cursor = cursor
         self._statements = statements
         self._identity = identity
+        self.granting = granting.Granting(cursor, statements.part(granting.Statements), identity.digest_key)
         self._places: dict[int, Position] = {}
         """Where rows that came by an outbox stood in it, by their own position."""
         self._lock()
@@ -164,16 +171,23 @@ class Writing:
             goals[item.goal_id].add(item.user_id, item.amount, entry.status)
         # In key order, so that two writers without the lock could never wait for each other in a circle.
         users = [(goal_id, *own) for goal_id in sorted(goals) for own in sorted(goals[goal_id].rows())]
-        self._statements.add_to_contributors.insert(self._cursor, users)
+        after = self._statements.add_to_contributors.insert(self._cursor, users)
         totals: dict[str, GoalTotals] = {}
         unlocks: list[TierUnlock] = []
+        at = kept[-1][1].received_at
         for goal_id, sums in goals.items():
-            moved, went_past = self._move(goal_id, counted=sums.counted, held=sums.held, changes=sums.changes)
+            change = self._move(goal_id, counted=sums.counted, held=sums.held, changes=sums.changes)
+            moved = change.totals
+            promised = self.granting.promised(goal_id, change.promises)
+            if promised:
+                self.granting.crossed(promised, sums.moved(goal_id, after), at)
             new: list[TierUnlock] = []
-            if went_past:
+            if change.went_past:
                 own = [one for one in kept if one[0].goal_id == goal_id]
                 before = moved.total - sums.counted
                 new = [self._unlock(own, before, *tier) for tier in self.reached_tiers(goal_id, moved.total)]
+            if change.is_completed:
+                self.granting.completed(goal_id, at)
             totals[goal_id] = self.unlock(new) or moved
             unlocks += new
         return totals, unlocks
@@ -197,16 +211,17 @@ class Writing:
 
     def move_goal(self, goal_id: str, *, changes: int) -> GoalTotals:
         """Raise a goal's version, and say what the goal stands at now."""
-        return self._move(goal_id, counted=0, held=0, changes=changes)[0]
+        return self._move(goal_id, counted=0, held=0, changes=changes).totals
 
-    def _move(self, goal_id: str, *, counted: int, held: int, changes: int) -> tuple[GoalTotals, bool]:
-        """Add to a goal's totals and version; says what they are now, and whether this went past a tier."""
+    def _move(self, goal_id: str, *, counted: int, held: int, changes: int) -> _Moved:
+        """Add to a goal's totals and version."""
         change = {"goal_id": goal_id, "counted": counted, "held": held, "changes": changes}
         rows = self._statements.move_goal.rows(self._cursor, change)
         if not rows:
             raise UnknownGoal(f"no goal {goal_id} in the ledger")
-        total, pending, seq, went_past = rows[0]
-        return GoalTotals(total, pending, seq), bool(went_past)
+        total, pending, seq, went_past, target, completed_at, promises = rows[0]
+        is_completed = target is not None and target <= total and completed_at is None
+        return _Moved(GoalTotals(total, pending, seq), bool(went_past), is_completed, promises)
 
     def reached_tiers(self, goal_id: str, total: int) -> list[tuple[Decimal, int]]:
         """Thresholds (percent, value) that a total has reached and no unlock names yet, lowest first."""
@@ -230,6 +245,7 @@ class Writing:
                 for one in unlocks
             ),
         )
+        self.granting.unlocked(unlocks)
         return self.move_goal(unlocks[0].goal_id, changes=len(unlocks))
 
     def _epoch_of(self, unlock: TierUnlock) -> str | None:

@@ -13,18 +13,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
 
 from worldevents.errors import BodyInvalid, UnknownDelivery, UnknownWebhook
-from worldevents.ledger.append import instant, microseconds
+from worldevents.grants import Announcement
 from worldevents.ledger.database import Database
-from worldevents.ledger.outward import (
-    Announcement,
-    Change,
-    Claim,
-    Delivery,
-    DeliveryStatus,
-    Endpoint,
-    Outcome,
-    Turn,
-)
+from worldevents.ledger.instants import instant, microseconds
+from worldevents.ledger.outward import Change, Claim, Delivery, DeliveryStatus, Endpoint, Outcome, Turn
 from worldevents.ledger.schema import webhook_change, webhook_delivery, webhook_endpoint
 from worldevents.ledger.statements import upsert
 

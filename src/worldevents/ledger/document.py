@@ -47,7 +47,8 @@ def event_document(value: SeasonalEvent) -> Json:
                 "description": challenge.description,
                 "goalId": challenge.goal_id,
                 "target": challenge.target,
-                "reward": _reward_document(challenge.reward),
+                "reward": reward_document(challenge.reward),
+                **_claim_within(challenge),
             }
             for challenge in value.challenges
         ],
@@ -80,14 +81,25 @@ def _goal_document(value: CommunityGoal) -> Json:
                 "thresholdValue": tier.threshold_value,
                 "audience": tier.audience.value,
                 "minimum": tier.minimum,
-                "reward": _reward_document(tier.reward),
+                "reward": reward_document(tier.reward),
+                **_claim_within(tier),
             }
             for tier in value.tiers
         ],
     }
 
 
-def _reward_document(value: Reward) -> Json:
+def _claim_within(giving: GoalTier | PersonalChallenge) -> Json:
+    within = giving.claim_within
+    return {} if within is None else {"claimWithinSeconds": within.total_seconds()}
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def reward_document(value: Reward) -> Json:
+    """Everything about a declared reward."""
     fields = {
         key: {"decimal": f"{field:f}"} if isinstance(field, Decimal) else field for key, field in value.fields.items()
     }
@@ -114,7 +126,8 @@ def event_from_document(document: Mapping[str, Any]) -> SeasonalEvent:
                 description=challenge["description"],
                 goal_id=challenge["goalId"],
                 target=challenge["target"],
-                reward=_reward_from(challenge["reward"]),
+                reward=reward_from_document(challenge["reward"]),
+                claim_within=_duration(challenge.get("claimWithinSeconds")),
             )
             for challenge in document["challenges"]
         ),
@@ -152,7 +165,8 @@ def _goal_from(document: Json, event_id: str, window: Json) -> CommunityGoal:
                 threshold_value=tier["thresholdValue"],
                 audience=Audience(tier["audience"]),
                 minimum=tier["minimum"],
-                reward=_reward_from(tier["reward"]),
+                reward=reward_from_document(tier["reward"]),
+                claim_within=_duration(tier.get("claimWithinSeconds")),
             )
             for tier in document["tiers"]
         ),
@@ -160,7 +174,8 @@ def _goal_from(document: Json, event_id: str, window: Json) -> CommunityGoal:
     )
 
 
-def _reward_from(document: Json) -> Reward:
+def reward_from_document(document: Mapping[str, Any]) -> Reward:
+    """The reward that `reward_document` wrote down."""
     fields = {key: _field_from(field) for key, field in document["fields"].items()}
     return Reward(
         kind=document["kind"],

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worldevents.ledger import keys, outbox, publish, reads
+from worldevents.grants import Announcement, RewardGrant
+from worldevents.ledger import grants, jobs, keys, outbox, publish, reads
 from worldevents.ledger.append import Writing
 from worldevents.ledger.base import (
     Appended,
@@ -24,6 +25,7 @@ from worldevents.ledger.base import (
 )
 from worldevents.ledger.database import Database
 from worldevents.ledger.deliveries import SqlWebhooks
+from worldevents.ledger.granted import Granted
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import (
@@ -124,6 +126,53 @@ class SqlLedger:
     @property
     def webhooks(self) -> SqlWebhooks:
         return self._webhooks
+
+    # Rewards: what numbers its grants needs the writer's lock, which `Writing` takes.
+
+    def _writing(self, connection: Connection) -> Writing:
+        return Writing(cursor_of(connection), self._statements, self._identity)
+
+    async def keep_promises(self, at: datetime) -> None:
+        await self._database.write(lambda one: publish.keep_promises(one, self._writing(one), at))
+
+    async def jobs(self) -> int:
+        return await self._database.read(jobs.jobs)
+
+    async def grant_page(self, at: datetime, *, size: int) -> Granted | None:
+        return await self._database.write(lambda one: jobs.grant_page(one, self._writing(one), at, size=size))
+
+    async def sweep(self, goal_id: str, at: datetime) -> int:
+        return await self._database.write(jobs.sweep, goal_id, at)
+
+    async def grants(self, *, after: int = 0, limit: int = 1_000) -> list[RewardGrant]:
+        return await self._database.read(grants.grants, after=after, limit=limit)
+
+    async def grants_of(self, user_id: str, *, limit: int = 1_000) -> list[RewardGrant]:
+        return await self._database.read(grants.grants_of, user_id, limit=limit)
+
+    async def grant(self, grant_id: str) -> RewardGrant:
+        return await self._database.read(grants.grant, grant_id)
+
+    async def claim(self, grant_id: str, at: datetime) -> RewardGrant:
+        return await self._database.write(grants.claim, self._identity.digest_key, grant_id, at)
+
+    async def claim_due(self, at: datetime, *, limit: int = 500) -> int:
+        return await self._database.write(grants.claim_due, self._identity.digest_key, at, limit=limit)
+
+    async def deliver(self, grant_id: str, at: datetime) -> RewardGrant:
+        return await self._database.write(grants.deliver, grant_id, at)
+
+    async def give(self, grant_id: str, at: datetime, *, reason: str, author: str) -> RewardGrant:
+        def query(connection: Connection) -> RewardGrant:
+            return grants.give(connection, self._writing(connection), grant_id, at, reason=reason, author=author)
+
+        return await self._database.write(query)
+
+    async def revoke(self, grant_id: str, at: datetime, *, reason: str, author: str) -> RewardGrant:
+        return await self._database.write(grants.revoke, grant_id, at, reason=reason, author=author)
+
+    async def announcements(self, *, after: int = 0, limit: int = 1_000) -> Sequence[Announcement]:
+        return await self._database.read(grants.announcements, after=after, limit=limit)
 
     # Behind a store with an outbox.
 

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Select, func, insert, select, tuple_, update
 from worldevents import outliers
 from worldevents.errors import UnknownGoal
 from worldevents.ledger import base
-from worldevents.ledger.append import COUNTED, STATUSES, Writing, digests, instant, microseconds
+from worldevents.ledger.append import COUNTED, STATUSES, Writing, digests
 from worldevents.ledger.base import Drained, Entry, GoalTotals, Held, Row, Standing, Watermark
+from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.schema import contribution, contributor, dead_letter, goal, goal_epoch, identity, repair
 from worldevents.ledger.schema import watermark as watermarks

@@ -17,27 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
-from worldevents.ledger.base import OutboxLedger
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """Something that the world outside is told: once, under an id that never changes."""
-
-    number: int
-    """Its place in the feed."""
-    id: str
-    kind: str
-    at: datetime
-    document: Mapping[str, Any]
+from worldevents.grants import Announcement
+from worldevents.ledger.granted import DurableLedger
 
 
 class Feed(Protocol):
     """All announcements in their order. None appears later with a lower number than one that was seen."""
 
-    async def announcements(self, after: int, limit: int) -> list[Announcement]:
+    async def announcements(self, *, after: int, limit: int) -> Sequence[Announcement]:
         """Those that follow a number, up to so many, by number."""
         ...
 
@@ -200,7 +189,7 @@ class WebhookLedger(Protocol):
         ...
 
 
-class FullLedger(OutboxLedger, Protocol):
+class FullLedger(DurableLedger, Protocol):
     """A ledger with all that is kept in it."""
 
     @property

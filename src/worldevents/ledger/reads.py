@@ -12,8 +12,9 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, case, func, select
 
-from worldevents.ledger.append import COUNTED, HELD, LATE, instant
+from worldevents.ledger.append import COUNTED, HELD, LATE
 from worldevents.ledger.base import GoalAudit, GoalTotals, UserTotals
+from worldevents.ledger.instants import instant
 from worldevents.ledger.schema import activity, contribution, contributor, goal, player, tier_unlock
 from worldevents.ledger.statements import upsert
 from worldevents.model import Position, TierUnlock

@@ -12,15 +12,21 @@ import pytest_asyncio
 
 from worldevents.ledger.base import Ledger
 from worldevents.testing.builders import DURING, a_goal, an_event
+from worldevents.testing.ledger_claiming import ClaimingLaws
 from worldevents.testing.ledger_counting import CountingLaws
 from worldevents.testing.ledger_draining import DrainingLaws
+from worldevents.testing.ledger_granting import GrantingLaws
 from worldevents.testing.ledger_keys import KeyLaws
 from worldevents.testing.ledger_publishing import PublishingLaws
 from worldevents.testing.opened import LedgerOpener
 
 
-class LedgerLaws(CountingLaws, PublishingLaws, KeyLaws, DrainingLaws):
-    """All laws of the ledger: counting (1 to 4), tiers, versions and `seq` (5 to 7), keys (8), draining (9 to 12)."""
+class LedgerLaws(CountingLaws, PublishingLaws, KeyLaws, DrainingLaws, GrantingLaws, ClaimingLaws):
+    """All laws of the ledger.
+
+    Counting (1 to 4), tiers, versions and `seq` (5 to 7), keys (8), draining (9 to 12), granting (13, 14), claiming and
+    announcing (15, 16).
+    """
 
     @pytest_asyncio.fixture
     async def empty(self, open_ledger: LedgerOpener) -> AsyncIterator[Ledger]:

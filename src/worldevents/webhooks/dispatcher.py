@@ -17,17 +17,8 @@ from typing import Final, Protocol
 
 from worldevents.clock import Clock
 from worldevents.errors import LedgerUnavailable, UnknownWebhook, WorldEventsError
-from worldevents.ledger.outward import (
-    Announcement,
-    Change,
-    Claim,
-    DeliveryStatus,
-    Endpoint,
-    Feed,
-    Outcome,
-    Turn,
-    WebhookLedger,
-)
+from worldevents.grants import Announcement
+from worldevents.ledger.outward import Change, Claim, DeliveryStatus, Endpoint, Feed, Outcome, Turn, WebhookLedger
 from worldevents.telemetry import Telemetry
 from worldevents.webhooks import schedule, signing
 from worldevents.webhooks.schedule import Answer
@@ -219,7 +210,7 @@ class Lane:
 
     async def _hand_over(self, endpoint: Endpoint) -> bool:
         """Make what is new in the feed deliveries: whether there was anything."""
-        page = await self._feed.announcements(endpoint.after, PAGE)
+        page = await self._feed.announcements(after=endpoint.after, limit=PAGE)
         if not page:
             return False
         await self._ledger.hand_over(endpoint, page, at=self._clock.now())
@@ -230,7 +221,7 @@ class Lane:
         wanted = [claim.number for claim in claims]
         found: dict[int, Announcement] = {}
         while wanted:
-            page = await self._feed.announcements(wanted[0] - 1, len(wanted))
+            page = await self._feed.announcements(after=wanted[0] - 1, limit=len(wanted))
             found |= {one.number: one for one in page}
             last = page[-1].number if page else wanted[-1]
             wanted = [number for number in wanted if number > last]

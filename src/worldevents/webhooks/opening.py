@@ -9,19 +9,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from worldevents.clock import Clock, SystemClock
 from worldevents.errors import ConfigurationInvalid
 from worldevents.ledger import open_ledger
-from worldevents.ledger.outward import Announcement, Feed, WebhookLedger
+from worldevents.ledger.outward import Feed, WebhookLedger
 from worldevents.settings import Settings
 from worldevents.telemetry import Telemetry
 from worldevents.webhooks.addresses import Policy
 from worldevents.webhooks.dispatcher import Connect, Dispatcher, Post
 from worldevents.webhooks.operating import Webhooks
-
-
-class Silence:
-    """A feed that announces nothing."""
-
-    async def announcements(self, after: int, limit: int) -> list[Announcement]:  # noqa: ARG002 - the feed's contract
-        return []
 
 
 def policy(settings: Settings) -> Policy:
@@ -72,4 +65,4 @@ def new_dispatcher(
 async def open_webhooks(settings: Settings, *, feed: Feed | None = None) -> AsyncIterator[Webhooks]:
     """The operators' verbs on a database, beside the process that owns it. Raises what `open_ledger` raises."""
     async with open_ledger(settings.database_url, migrate=settings.auto_migrate) as ledger:
-        yield new_webhooks(ledger.webhooks, feed or Silence(), settings, SystemClock())
+        yield new_webhooks(ledger.webhooks, feed or ledger, settings, SystemClock())

@@ -11,15 +11,8 @@ from typing import Final
 
 from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid
-from worldevents.ledger.outward import (
-    Announcement,
-    Change,
-    Delivery,
-    DeliveryStatus,
-    Endpoint,
-    Feed,
-    WebhookLedger,
-)
+from worldevents.grants import Announcement
+from worldevents.ledger.outward import Change, Delivery, DeliveryStatus, Endpoint, Feed, WebhookLedger
 from worldevents.webhooks import signing
 from worldevents.webhooks.addresses import Policy
 from worldevents.webhooks.dispatcher import PAGE, Connect
@@ -102,7 +95,7 @@ class Webhooks:
         # twice rather than not at all.
         counts = await self._ledger.counts(one.id)
         coming, after = 0, one.after
-        while page := await self._feed.announcements(after, PAGE):
+        while page := await self._feed.announcements(after=after, limit=PAGE):
             coming += sum(map(one.wants, page))
             after = page[-1].number
         delivered, dead = counts[DeliveryStatus.DELIVERED], counts[DeliveryStatus.DEAD]

@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Final
 
 from worldevents.codec import instant
-from worldevents.ledger.outward import Announcement, Endpoint
+from worldevents.grants import Announcement
+from worldevents.ledger.outward import Endpoint
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how each begins
 SECRET_BYTES: Final = 32
