@@ -26,7 +26,7 @@ from worldevents.testing.builders import DURING
 
 PATH = "/v1/admin/webhooks"
 WHY = {"reason": "why", "author": "ops"}
-SOON_S = 20.0
+SOON_S = 60.0
 DOCUMENT = json.loads(CHECKED_IN.read_text())
 
 

@@ -2,8 +2,6 @@
 
 import os
 import random
-from collections.abc import Callable
-from functools import partial
 
 import pytest
 
@@ -14,9 +12,3 @@ def chance() -> random.Random:
     seed = int(os.environ.get("WORLDEVENTS_CHAOS_SEED") or random.SystemRandom().randrange(2**32))
     print(f"WORLDEVENTS_CHAOS_SEED={seed}")  # noqa: T201 - pytest shows it with a failure
     return random.Random(seed)  # noqa: S311 - nothing is secret here
-
-
-@pytest.fixture
-def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Say a figure; it stands in the run's summary, whether the test passes or fails."""
-    return partial(record_property, "said")

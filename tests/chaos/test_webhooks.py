@@ -87,7 +87,7 @@ async def _kill(programs: list[Program], receiver: Receiver, chance: random.Rand
             await asyncio.to_thread(chance.choice(programs).kill)
 
 
-@pytest.mark.timeout(60 + SIZE // 10)
+@pytest.mark.timeout(180 + SIZE // 10)
 async def test_each_effect_happens_once(
     ledger_url: str, tmp_path: Path, chance: random.Random, say: Callable[[str], None]
 ) -> None:

@@ -27,6 +27,7 @@ USED = {
     "phoenix": "Socket",
     "react": "useEffect",
     "react-dom": "createPortal",
+    "standardwebhooks": "Webhook",
     "supabase-js-2-90": "createClient",
     "ws": "WebSocketServer",
 }

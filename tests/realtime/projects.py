@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-ASKED_S = 10.0
+ASKED_S = 30.0
 """How long a test waits for a request."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-HEARD_S = 20.0
+HEARD_S = 60.0
 """How long a test waits for a message."""
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"

@@ -33,7 +33,7 @@ from worldevents.webhooks.sending import sending
 pytestmark = pytest.mark.usefixtures("no_leaks")
 LOOK_S = 0.01
 LEASE_S = 60.0
-WAIT_S = 20.0
+WAIT_S = 60.0
 BY: By = {"author": "ops", "reason": "why"}
 DEAD, PENDING, DELIVERED = DeliveryStatus.DEAD, DeliveryStatus.PENDING, DeliveryStatus.DELIVERED
 

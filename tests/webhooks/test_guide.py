@@ -37,7 +37,7 @@ from worldevents.webhooks.sending import sending
 PAGE = "docs/webhooks.md"
 TEXT = (ROOT / PAGE).read_text()
 SECRET = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-UP_S = 20.0
+UP_S = 60.0
 
 
 def an_endpoint(url: str) -> Endpoint:
