@@ -23,6 +23,7 @@ from worldevents.live.hub import Hub
 from worldevents.live.relay import relay
 from worldevents.live.standings import Standings
 from worldevents.model import GoalState, GoalUpdate
+from worldevents.moderation import Moderation
 from worldevents.settings import Settings
 from worldevents.store import open_buffered, open_store
 from worldevents.store.base import BufferedStore, Store
@@ -40,6 +41,7 @@ class Runtime:
 
     settings: Settings
     engine: Engine
+    moderation: Moderation
     store: Store
     ledger: Ledger
     telemetry: Telemetry
@@ -118,6 +120,7 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
             acks=front.acks if front else None,
             opened=front.opened if front else None,
         ),
+        moderation=Moderation(store, ledger, clock, acks=front.acks if front else None),
         store=store,
         ledger=ledger,
         telemetry=telemetry,

@@ -69,7 +69,7 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         documents.only(told, {"reason", "author", *known})
         return told
 
-    @router.post("/{eventId}/extend", response_model=schemas.Published, openapi_extra=_body(schemas.Extension))
+    @router.post("/{eventId}/extend", response_model=schemas.Published, openapi_extra=body_of(schemas.Extension))
     async def extend_event(
         request: Request,
         caller: Operator,
@@ -85,7 +85,7 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         moved = await engine.extend(eventId, ends_at, **_by(caller, told), preview=preview)
         return answer(documents.published(moved))
 
-    @router.post("/{eventId}/close", response_model=schemas.Published, openapi_extra=_body(schemas.Change))
+    @router.post("/{eventId}/close", response_model=schemas.Published, openapi_extra=body_of(schemas.Change))
     async def close_event(
         request: Request,
         caller: Operator,
@@ -97,7 +97,7 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         by = _by(caller, await change(request))
         return answer(documents.published(await engine.close(eventId, **by, preview=preview)))
 
-    @router.post("/{eventId}/cancel", response_model=schemas.Published, openapi_extra=_body(schemas.Change))
+    @router.post("/{eventId}/cancel", response_model=schemas.Published, openapi_extra=body_of(schemas.Change))
     async def cancel_event(
         request: Request,
         caller: Operator,
@@ -148,7 +148,7 @@ def _event_from_json(body: bytes) -> SeasonalEvent:
     return catalog.event_from_table(table)
 
 
-def _body(model: type[schemas.Document]) -> dict[str, Any]:
+def body_of(model: type[schemas.Document]) -> dict[str, Any]:
     """The body of a route that decodes it itself, for OpenAPI."""
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {bodies.JSON: {"schema": reference}}}}

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from worldevents.cli import output
-from worldevents.cli.commands import contributions, demo, init, openapi, operate, replay, serve, sync
+from worldevents.cli.commands import contributions, demo, init, moderate, openapi, operate, replay, serve, sync
 from worldevents.errors import WorldEventsError
 
 FAILED = 1
@@ -42,6 +42,7 @@ def application(asked: str | None = None) -> typer.Typer:
     app.command()(init.init)
     app.command()(contributions.contribute)
     app.command()(contributions.leaderboard)
+    app.command()(moderate.correct)
     app.command()(replay.replay)
     app.command()(openapi.openapi)
     app.command()(sync.sync)
@@ -80,9 +81,31 @@ def _tokens(group: typer.Typer) -> None:
     group.command()(tokens.revoke)
 
 
+def _holds(group: typer.Typer) -> None:
+    from worldevents.cli.commands import moderate
+
+    group.command("list")(moderate.list_holds)
+    group.command()(moderate.add)
+    group.command()(moderate.release)
+    group.command()(moderate.reject)
+
+
+def _users(group: typer.Typer) -> None:
+    from worldevents.cli.commands import moderate
+
+    group.command()(moderate.ban)
+    group.command()(moderate.unban)
+    group.command()(moderate.hide)
+    group.command()(moderate.unhide)
+    group.command("list")(moderate.list_users)
+    group.command()(moderate.audit)
+
+
 GROUPS = {
     "events": ("Declare seasonal events and change them while they run.", _events),
     "goals": ("See what the community goals stand at.", _goals),
+    "holds": ("Decide about amounts that wait: release them, or reject them.", _holds),
+    "users": ("Ban users or hide them, and take that back; see what was done about them.", _users),
     "token": ("Make and revoke keys: who may read, contribute and operate.", _tokens),
 }
 

@@ -14,7 +14,7 @@ from worldevents.cli import output
 
 if TYPE_CHECKING:
     from worldevents.client import Client
-    from worldevents.documents import Verbs
+    from worldevents.operating import OperatorVerbs
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ def server_of(place: Place) -> Server | None:
     return None if found is None else Server(found.url, found.token)
 
 
-def on_verbs(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool = False) -> T:
+def on_verbs(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool = False) -> T:
     """Run something on the system's verbs: through its server, or with the system opened for it alone.
 
     Only with `create` a database that is not there is made: a mistyped path is not an empty season.
@@ -87,7 +87,7 @@ def on_verbs(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: boo
     return asyncio.run(asked(place, work, create=create))
 
 
-async def asked(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool = False) -> T:
+async def asked(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool = False) -> T:
     """As `on_verbs`, in a loop that is running already."""
     server = server_of(place)
     if server is not None:
@@ -103,9 +103,9 @@ async def through(server: Server, work: Callable[[Client], Awaitable[T]]) -> T:
         return await work(client)
 
 
-async def _in_this_process(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool) -> T:
-    from worldevents.documents import Local
+async def _in_this_process(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool) -> T:
     from worldevents.errors import ConfigurationInvalid
+    from worldevents.operating import Operating
     from worldevents.runtime import open_runtime
     from worldevents.settings import Settings
 
@@ -114,7 +114,7 @@ async def _in_this_process(place: Place, work: Callable[[Verbs], Awaitable[T]], 
         raise ConfigurationInvalid(message, field="database_url")
     # What a command does for a moment is not published elsewhere: a server does that, when it is there.
     async with open_runtime(Settings.load(database_url=place.database, supabase_url="")) as runtime:
-        return await work(Local(runtime.engine))
+        return await work(Operating(runtime.engine, runtime.moderation))
 
 
 def confirm(event_id: str, *, warning: str, yes: bool) -> None:

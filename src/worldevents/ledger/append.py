@@ -14,16 +14,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from worldevents.errors import DatabaseOwned, UnknownGoal
+from worldevents.errors import BelowZero, DatabaseOwned, UnknownGoal
 from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
+from worldevents.movements import effect
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-STATUSES: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
+STATUSES: Final = tuple(ContributionStatus)
+"""As the tables number them: a new one goes to the end."""
 COUNTED: Final = STATUSES.index(ContributionStatus.COUNTED)
 HELD: Final = STATUSES.index(ContributionStatus.HELD)
 
@@ -37,6 +39,8 @@ class _Sums:
     """What the kept contributions of one goal add up to."""
 
     counted: int = 0
+    highest: int = 0
+    """The most that the counted ones added up to on their way."""
     held: int = 0
     changes: int = 0
     users: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -50,8 +54,11 @@ class _Sums:
             self.counted += amount
             counted += amount
         else:
-            self.held += amount
-            held += amount
+            moved, kept = effect(status, amount)
+            self.counted += moved
+            self.held += kept
+            counted, held = counted + moved, held + kept
+        self.highest = max(self.highest, self.counted)
         self.users[user_id] = counted, held
 
     def rows(self) -> Iterator[tuple[str, int, int]]:
@@ -164,23 +171,31 @@ class Writing:
         # In key order, so that two writers without the lock could never wait for each other in a circle.
         users = [(goal_id, *own) for goal_id in sorted(goals) for own in sorted(goals[goal_id].rows())]
         self._statements.add_to_contributors.insert(self._cursor, users)
+        self._check_left([(goal_id, user_id) for goal_id, user_id, *own in users if min(own) < 0])
         totals: dict[str, GoalTotals] = {}
         unlocks: list[TierUnlock] = []
         for goal_id, sums in goals.items():
-            moved, went_past = self._move(goal_id, counted=sums.counted, held=sums.held, changes=sums.changes)
+            moved, went_past = self._move(goal_id, sums)
             new: list[TierUnlock] = []
             if went_past:
                 own = [one for one in kept if one[0].goal_id == goal_id]
                 before = moved.total - sums.counted
-                new = [self._unlock(own, before, *tier) for tier in self.reached_tiers(goal_id, moved.total)]
+                reached = self.reached_tiers(goal_id, before + sums.highest)
+                new = [self._unlock(own, before, *tier) for tier in reached]
             totals[goal_id] = self.unlock(new) or moved
             unlocks += new
         return totals, unlocks
 
+    def _check_left(self, users: Iterable[tuple[str, str]]) -> None:
+        """Raise BelowZero where a movement leaves a user with less than nothing."""
+        for goal_id, user_id in users:
+            if self._statements.below_zero.rows(self._cursor, {"goal_id": goal_id, "user_id": user_id}):
+                raise BelowZero(field="amount")
+
     def _unlock(self, kept: Iterable[_Kept], before: int, threshold: Decimal, value: int) -> TierUnlock:
         running = before
         for item, entry, row in kept:
-            running += item.amount if entry.status is ContributionStatus.COUNTED else 0
+            running += effect(entry.status, item.amount)[0]
             if running >= value:
                 return TierUnlock(
                     goal_id=item.goal_id,
@@ -196,11 +211,17 @@ class Writing:
 
     def move_goal(self, goal_id: str, *, changes: int) -> GoalTotals:
         """Raise a goal's version, and say what the goal stands at now."""
-        return self._move(goal_id, counted=0, held=0, changes=changes)[0]
+        return self._move(goal_id, _Sums(changes=changes))[0]
 
-    def _move(self, goal_id: str, *, counted: int, held: int, changes: int) -> tuple[GoalTotals, bool]:
+    def _move(self, goal_id: str, sums: _Sums) -> tuple[GoalTotals, bool]:
         """Add to a goal's totals and version; says what they are now, and whether this went past a tier."""
-        change = {"goal_id": goal_id, "counted": counted, "held": held, "changes": changes}
+        change = {
+            "goal_id": goal_id,
+            "counted": sums.counted,
+            "highest": sums.highest,
+            "held": sums.held,
+            "changes": sums.changes,
+        }
         rows = self._statements.move_goal.rows(self._cursor, change)
         if not rows:
             raise UnknownGoal(f"no goal {goal_id} in the ledger")

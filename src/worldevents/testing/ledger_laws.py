@@ -15,12 +15,16 @@ from worldevents.testing.builders import DURING, a_goal, an_event
 from worldevents.testing.ledger_counting import CountingLaws
 from worldevents.testing.ledger_draining import DrainingLaws
 from worldevents.testing.ledger_keys import KeyLaws
+from worldevents.testing.ledger_moving import MovingLaws
 from worldevents.testing.ledger_publishing import PublishingLaws
 from worldevents.testing.opened import LedgerOpener
 
 
-class LedgerLaws(CountingLaws, PublishingLaws, KeyLaws, DrainingLaws):
-    """All laws of the ledger: counting (1 to 4), tiers, versions and `seq` (5 to 7), keys (8), draining (9 to 12)."""
+class LedgerLaws(CountingLaws, PublishingLaws, KeyLaws, DrainingLaws, MovingLaws):
+    """All laws of the ledger.
+
+    Counting (1 to 4), tiers, versions and `seq` (5 to 7), keys (8), draining (9 to 12), moving (2, 13, 14).
+    """
 
     @pytest_asyncio.fixture
     async def empty(self, open_ledger: LedgerOpener) -> AsyncIterator[Ledger]:
