@@ -10,7 +10,7 @@ import pytest
 
 from tests.store.lua_trace import marked
 
-TESTS = [f"tests/store/test_redis_{what}.py" for what in ("functions", "restoring", "buffering")]
+TESTS = [f"tests/store/test_redis_{what}.py" for what in ("functions", "restoring", "buffering", "moving")]
 
 
 def test_every_branch_has_a_mark() -> None:

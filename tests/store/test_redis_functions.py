@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 # Refused as a whole: nothing is written.
 
 
-@pytest.mark.parametrize("name", ["state", "goal", "board", "held", "days", "outbox", "undone", "hours"])
+@pytest.mark.parametrize("name", ["state", "goal", "board", "held", "days", "outbox", "undone", "hours", "banned"])
 async def test_a_key_of_another_type_stops_nothing_halfway(opened: Opened, name: str) -> None:
     """Somebody has put something else where a key of ours is: callers hear of it, and nothing is changed."""
     opened.client.delete(opened.key(name))

@@ -21,6 +21,7 @@ class TestRedisStoreInThreePartitions(StoreLaws):
     test_law_6_positions_rise_in_the_order_of_application = None  # type: ignore[assignment]
     test_law_9_a_total_stays_below_two_to_the_53 = None  # type: ignore[assignment]
     test_law_9_held_amounts_have_to_fit_too = None  # type: ignore[assignment]
+    test_law_17_a_total_stays_below_two_to_the_53 = None  # type: ignore[assignment]
 
     @pytest.fixture
     def open_store(self, redis_server: RedisServer, sqlite_url: str) -> StoreOpener:
