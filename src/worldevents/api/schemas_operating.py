@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -139,3 +139,7 @@ class Audit(Document):
     """What operators did, newest first."""
 
     entries: list[Entry]
+
+
+BODIES: Final = (Reason, NewCorrection, NewHold)
+"""Those that routes decode themselves."""
