@@ -28,11 +28,12 @@ from worldevents.errors import (
     ServerUnreachable,
     UnknownEvent,
     UnknownGoal,
+    UnknownHold,
     WorldEventsError,
 )
 from worldevents.hosts import is_loopback
 from worldevents.model import Ack, SeasonalEvent
-from worldevents.rules import is_slug
+from worldevents.rules import check_id, is_slug
 
 ITEMS_PER_CALL: Final = 1_000
 """The most items of a batch that go in one request."""
@@ -177,10 +178,13 @@ class Client:
         return await self._get("/v1/admin/holds", goalId=goal_id, after=after, limit=str(limit))
 
     async def decide(self, hold_id: str, decision: str, item: Json, *, preview: bool = False) -> Json:
-        return await self._admin(f"holds/{quote(hold_id, safe='')}/{decision}", item, preview=preview)
+        if re.fullmatch("[0-9]{1,18}", hold_id) is None:
+            raise UnknownHold(field="id")
+        return await self._admin(f"holds/{hold_id}/{decision}", item, preview=preview)
 
     async def change_user(self, user_id: str, verb: str, item: Json, *, preview: bool = False) -> Json:
-        return await self._admin(f"users/{quote(user_id, safe='')}/{verb}", item, preview=preview)
+        user = quote(check_id(user_id, "userId"), safe="")
+        return await self._admin(f"users/{user}/{verb}", item, preview=preview)
 
     async def bans(self) -> Json:
         return await self._get("/v1/admin/users")

@@ -68,7 +68,7 @@ def told(figures: Figures) -> tuple[int, int, int, int, int]:
 async def test_a_preview_says_what_then_happens(runtime: Runtime, moderation: Moderation) -> None:
     """Nothing is done and nothing noted by a preview; done for real, the figures are the ones it told."""
     await give(runtime, ("ann", 260), ("bob", 50))
-    change = {"correction_id": "k1", "by": OPS}
+    change: dict[str, Any] = {"correction_id": "k1", "by": OPS}
     would = await moderation.correct("volume", "ann", Decimal(-60), preview=True, **change)
     assert (310, 0, 2, 260, 0) == told(would.before)
     assert (250, 0, 2, 200, 0) == told(would.after)

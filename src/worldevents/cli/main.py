@@ -42,7 +42,8 @@ def application(asked: str | None = None) -> typer.Typer:
     app.command()(init.init)
     app.command()(contributions.contribute)
     app.command()(contributions.leaderboard)
-    app.command()(moderate.correct)
+    # An amount with a minus before it is no option.
+    app.command(context_settings={"ignore_unknown_options": True})(moderate.correct)
     app.command()(replay.replay)
     app.command()(openapi.openapi)
     app.command()(sync.sync)

@@ -25,7 +25,7 @@ Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many rows.")]
 def correct(
     goal: Goal,
     user: User,
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In the metric's unit, as 12.5; after -- as -12.5.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In the metric's unit, as 12.5 or -12.5.")],
     *,
     correction_id: Annotated[str, typer.Option("--id", metavar="ID", help="Yours to choose; repeated, done once.")],
     reason: Why,
@@ -36,7 +36,7 @@ def correct(
     key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Add to what a user has in a goal, or take from it: `correct GOAL USER --id ID --reason WHY -- -12.5`.
+    """Add to what a user has in a goal, or take from it.
 
     Repeating it is harmless: the same id and amount again changes nothing, another amount is refused.
     """
