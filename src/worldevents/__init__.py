@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         SeasonalEvent,
         TierUnlock,
     )
+    from worldevents.moderation import By, Moderation
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
 
@@ -59,6 +60,7 @@ _HOMES = {
         "SeasonalEvent",
         "TierUnlock",
     ),
+    "moderation": ("By", "Moderation"),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),
 }
@@ -70,7 +72,9 @@ __all__ = [
     "Settings",
     "open_runtime",
     # Its verbs
+    "By",
     "Engine",
+    "Moderation",
     "Offer",
     "Published",
     "Recorded",

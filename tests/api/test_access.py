@@ -28,7 +28,14 @@ CONTRIBUTION = {"contributionId": "c1", "userId": "ann", "amount": 5}
 CHANGE = {"reason": "why", "endsAt": "2026-12-31T00:00:00Z"}
 ONE = f"/v1/goals/{OPEN_GOAL}/contributions"
 CHEER = f"{broadcast.PATH}/goal:{OPEN_GOAL}/events/cheer"
-NAMED = {"{goalId}": OPEN_GOAL, "{eventId}": "winter-2026", "{topic}": f"goal:{OPEN_GOAL}", "{event}": "cheer"}
+NAMED = {
+    "{goalId}": OPEN_GOAL,
+    "{eventId}": "winter-2026",
+    "{topic}": f"goal:{OPEN_GOAL}",
+    "{event}": "cheer",
+    "{holdId}": "0",
+    "{userId}": "ann",
+}
 WRITES: dict[Route, Json] = {
     ("POST", ONE): CONTRIBUTION,
     ("POST", "/v1/contributions"): {"items": [{**CONTRIBUTION, "goalId": OPEN_GOAL}]},

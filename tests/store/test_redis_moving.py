@@ -132,6 +132,23 @@ async def test_what_counted_twice_and_was_moved_is_put_right(opened: Opened, clo
     await opened.store.move([corrected(-15)])
     assert (10, 0, 1) == await sums(opened)
     assert ["BelowZero"] == [one.reason for one in await opened.ledger.dead_letters()]
+    (moved,) = await opened.store.move([corrected(-10)])
+    assert (False, -10) == (moved.duplicate, moved.contribution.amount), "what was taken back may be done again"
+    assert (0, 0, 0) == await sums(opened)
+
+
+async def test_a_ban_of_what_counted_twice_is_done_again(opened: Opened, clock: ManualClock) -> None:
+    """The first one is taken back with the surplus; the user stays refused, and the same ban again moves the rest."""
+    await opened.tell(a_contribution("a", 10))
+    assert await opened.syncer.once()
+    clock.move(timedelta(hours=4))
+    await opened.tell(a_contribution("a", 10))
+    ban = await opened.ledger.ban_user("ann", at=DURING, reason="cheats", author="ops")
+    assert [-20] == [one.contribution.amount for one in await opened.store.ban("volume", ban)]
+    assert (10, 0, 1) == await sums(opened)
+    assert ["user_banned"] == await opened.tell(a_contribution("b", 1))
+    assert [-10] == [one.contribution.amount for one in await opened.store.ban("volume", ban)]
+    assert (0, 0, 0) == await sums(opened)
 
 
 async def test_nobody_fills_in_bans_of_a_goal_that_is_not_his(opened: Opened) -> None:

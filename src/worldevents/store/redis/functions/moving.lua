@@ -1,10 +1,22 @@
 -- Moving: what operators change, word for word what `movements` decides.
 
+-- What is there under a movement's id: amount, status, epoch, position. What was taken back may be done again.
+local function done(batch, item)
+  local stored = item.known ~= '' and item.known or known(batch.base, batch.hours, item.digest)
+  if not stored then
+    return nil
+  end
+  local amount, status, epoch, position = string.match(stored, '^(-?%d+)|(%a+)|([^|]*)|(%d+)$')
+  if epoch == batch.epoch and redis.call('HEXISTS', batch.base .. ':undone', position) == 1 then
+    return nil
+  end
+  return amount, status, epoch, position
+end
+
 -- One movement -> its answer; the batch takes note of what is to be written.
 local function note_movement(batch, item)
-  local stored = item.known ~= '' and item.known or known(batch.base, batch.hours, item.digest)
-  if stored then
-    local amount, status, epoch, position = string.match(stored, '^(-?%d+)|(%a+)|([^|]*)|(%d+)$')
+  local amount, status, epoch, position = done(batch, item)
+  if amount then
     if not item.is_all and (amount ~= text(item.amount) or status ~= item.status) then
       return nil
     end
@@ -13,7 +25,7 @@ local function note_movement(batch, item)
   if item.amount == 0 then
     return {'none'}
   end
-  local position = text(batch.last + #batch.entries + 1)
+  position = text(batch.last + #batch.entries + 1)
   batch.new[item.digest] = text(item.amount) .. '|' .. item.status .. '|' .. batch.epoch .. '|' .. position
   batch.counts = batch.counts + EFFECTS[item.status][1] * item.amount
   batch.holds = batch.holds + EFFECTS[item.status][2] * item.amount
