@@ -37,7 +37,8 @@ test: $(READY)
 soak: $(READY)
 	$(BIN)/python -m worldevents.testing.simulation --seeds 1000000
 	WORLDEVENTS_HEARTBEAT_MS=25000 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/realtime/test_clients.py -k heartbeats
-	TMPDIR=$${TMPDIR:-/tmp} WORLDEVENTS_CHAOS_KILLS=1000 WORLDEVENTS_CHAOS_AWAY_S=60 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/chaos
+	TMPDIR=$${TMPDIR:-/tmp} WORLDEVENTS_CHAOS_KILLS=1000 WORLDEVENTS_CHAOS_AWAY_S=60 \
+		WORLDEVENTS_CHAOS_WEBHOOKS=100000 WORLDEVENTS_CHAOS_WEBHOOK_KILLS=100 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/chaos
 
 # Under a minute: for every commit.
 check: lint
@@ -59,6 +60,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.door
 	$(BIN)/python -m benchmarks.ranking
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.grants
 	$(BIN)/python -m benchmarks.front
 	$(BIN)/python -m benchmarks.viewers
 	$(BIN)/python -m benchmarks.painted

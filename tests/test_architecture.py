@@ -17,10 +17,11 @@ PACKAGE = ROOT / "src" / "worldevents"
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-WORDS = "errors model rules movements"
+WORDS = "errors model grants rules movements standing outliers"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
-    f"{WORDS} codec clock telemetry settings actions catalog {BETWEEN} batcher engine moderation store ledger"
+    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine moderation rewards store"
+    " ledger"
 )
 
 # Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
@@ -32,21 +33,27 @@ MAY_IMPORT = {
     "telemetry": "",
     "settings": "errors model",
     "model": "errors",
+    "grants": "model",
     "rules": "model errors",
     "movements": "model errors rules",
+    "standing": "model",
+    "outliers": "model",
     "codec": WORDS,
-    "catalog.*": f"catalog {WORDS} codec",
+    "prizes": f"{WORDS} codec",
+    "catalog.*": f"catalog {WORDS} codec prizes",
     "actions": WORDS,
     "store.ranking": "",
     "store.keys": "model",
-    "store.base": "model errors movements",
+    "store.base": "model errors movements standing",
     "store.feed": "model",
     "store.judging": f"{WORDS} codec clock store.base store.ranking ledger.base",
     "store.embedded": f"{WORDS} codec clock telemetry store.base store.ranking store.feed store.judging ledger.base",
     "store.redis.*": f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base",
     "store": f"{WORDS} clock telemetry settings store ledger.base",
     "ledger.base": "model errors movements",
-    "ledger.*": f"{WORDS} codec ledger",
+    "ledger.granted": "model grants errors ledger.base",
+    "ledger.outward": "ledger.base ledger.granted grants",
+    "ledger.*": f"{WORDS} codec prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
     "moderation": f"{WORDS} clock store.base ledger.base acks",
@@ -54,20 +61,25 @@ MAY_IMPORT = {
     "comparing": f"{WORDS} store.base ledger.base",
     "restoring": f"{WORDS} clock telemetry store.base ledger.base",
     "syncer": f"comparing restoring {WORDS} clock telemetry store.base ledger.base",
+    "rewards": f"prizes {WORDS} clock ledger.granted",
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher acks",
     "auth.*": f"hosts auth {WORDS} clock",
     "live.*": f"hosts live {WORDS} codec clock telemetry",
-    "runtime": f"{BELOW_RUNTIME} auth live",
+    "webhooks.*": "webhooks hosts errors model grants clock codec telemetry ledger.outward",
+    "webhooks.opening": "webhooks errors clock telemetry settings ledger",
+    "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
+    "rewarding": "codec rewards",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
     "operating": f"{WORDS} codec documents engine moderation",
-    "client": "hosts errors problems catalog model rules documents",
+    "client": "hosts errors problems prizes catalog model rules documents",
     "api.*": (
-        f"api hosts problems documents operating auth live engine {WORDS} codec catalog actions clock settings"
-        " telemetry"
+        f"api hosts problems documents operating rewards rewarding auth live webhooks engine {WORDS} codec catalog"
+        " actions clock settings telemetry"
     ),
     "api.app": (
-        f"__init__ api problems documents operating auth live engine runtime {WORDS} codec clock settings telemetry"
+        f"__init__ api problems documents operating auth live webhooks engine runtime {WORDS} codec clock settings"
+        " telemetry"
     ),
     "protocols": "api",
     "serving": "protocols api ledger live runtime settings clock errors",
@@ -76,8 +88,8 @@ MAY_IMPORT = {
     "operations": "errors ledger store.redis",
     "keyring": "auth ledger model",
     "cli.*": (
-        "cli hosts model errors clock codec settings catalog importers demo documents operating client auth api engine"
-        " runtime serving operations keyring comparing store.base syncer __init__"
+        "cli hosts model errors clock codec settings catalog importers demo documents operating rewarding client auth"
+        " api engine runtime serving operations keyring webhooks comparing store.base syncer __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",
@@ -97,6 +109,7 @@ DRIVERS = {
     "jinja2": "api console",
     "jwt": "auth",
     "httpx2": "client live",
+    "httpcore2": "webhooks.sending",
     "typer": "cli",
     "rich": "cli",
 }

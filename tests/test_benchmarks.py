@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import crowd, door, front, library, measuring, memory, painted, ranking, viewers
+from benchmarks import crowd, door, front, grants, library, measuring, memory, painted, ranking, viewers
 from tests.conftest import missing
 from tests.web.conftest import driver, find_chromium
 
@@ -31,8 +31,9 @@ def told(capsys: pytest.CaptureFixture[str], program: Program, *options: str) ->
         (door.main, ("--scale", "0.01"), {"worldevents"}),
         (ranking.main, ("--small", "10", "--large", "1500", "--calls", "20"), {"10", "1,500"}),
         (memory.main, ("--contributors", "100"), {"empty", "full"}),
+        (grants.main, ("--contributors", "1500", "--quiet", "0.2"), {"quiet", "busy"}),
     ],
-    ids=["library", "door", "ranking", "memory"],
+    ids=["library", "door", "ranking", "memory", "grants"],
 )
 def test_a_benchmark_runs(
     capsys: pytest.CaptureFixture[str], program: Program, options: tuple[str, ...], sides: set[str]

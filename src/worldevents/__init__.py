@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from worldevents.catalog import load_event, with_window
     from worldevents.engine import Engine, Offer, Published, Recorded, Refused
     from worldevents.errors import WorldEventsError
+    from worldevents.grants import RewardGrant
     from worldevents.model import (
         CommunityGoal,
         ContributionStatus,
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
         TierUnlock,
     )
     from worldevents.moderation import By, Moderation
+    from worldevents.rewards import Rewards
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
+    from worldevents.standing import ExplainedStanding, Lack
 
 __version__ = "0.1.0"
 
@@ -42,6 +45,7 @@ _HOMES = {
     "catalog": ("load_event", "with_window"),
     "engine": ("Engine", "Offer", "Published", "Recorded", "Refused"),
     "errors": ("WorldEventsError",),
+    "grants": ("RewardGrant",),
     "model": (
         "CommunityGoal",
         "ContributionStatus",
@@ -61,8 +65,10 @@ _HOMES = {
         "TierUnlock",
     ),
     "moderation": ("By", "Moderation"),
+    "rewards": ("Rewards",),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),
+    "standing": ("ExplainedStanding", "Lack"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -79,6 +85,7 @@ __all__ = [
     "Published",
     "Recorded",
     "Refused",
+    "Rewards",
     # What is declared
     "CommunityGoal",
     "GoalTier",
@@ -95,16 +102,19 @@ __all__ = [
     "ContributionStatus",
     "Position",
     "Receipt",
+    "RewardGrant",
     "TierUnlock",
     "Unit",
     "Workout",
     "WorkoutSet",
     # What is told
     "Contributor",
+    "ExplainedStanding",
     "GoalProgress",
     "GoalState",
     "GoalStatus",
     "GoalUpdate",
+    "Lack",
     "Leaderboard",
     # What goes wrong
     "WorldEventsError",

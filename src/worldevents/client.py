@@ -33,6 +33,7 @@ from worldevents.errors import (
 )
 from worldevents.hosts import is_loopback
 from worldevents.model import Ack, SeasonalEvent
+from worldevents.prizes import read_grant_id
 from worldevents.rules import check_id, is_slug
 
 ITEMS_PER_CALL: Final = 1_000
@@ -104,6 +105,9 @@ class Client:
     async def progress(self, goal_id: str, user_id: str | None = None) -> Json:
         return await self._get(f"{_goal(goal_id)}/progress", userId=user_id)
 
+    async def standing(self, goal_id: str, user_id: str) -> Json:
+        return await self._get(f"{_goal(goal_id)}/standing", userId=user_id)
+
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None
     ) -> Json:
@@ -143,6 +147,28 @@ class Client:
                 raise Internal(f"the server did not answer {size} items with as many results")
             told += results
         return told
+
+    # Rewards.
+
+    async def rewards(self, user_id: str) -> Json:
+        return await self._get(f"/v1/users/{quote(check_id(user_id, 'userId'), safe='')}/rewards")
+
+    async def grants(self, *, after: int = 0, limit: int = ITEMS_PER_CALL) -> Json:
+        return await self._get("/v1/grants", after=str(after), limit=str(limit))
+
+    async def claim(self, grant_id: str) -> Json:
+        return await self._ask("POST", f"/v1/rewards/{_grant(grant_id)}/claim", b"")
+
+    async def deliver(self, grant_id: str) -> Json:
+        return await self._ask("POST", f"/v1/rewards/{_grant(grant_id)}/deliver", b"")
+
+    async def give(self, grant_id: str, *, author: str, reason: str) -> Json:
+        told = {"author": author, "reason": reason}
+        return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/grant", _written(told))
+
+    async def revoke(self, grant_id: str, *, author: str, reason: str) -> Json:
+        told = {"author": author, "reason": reason}
+        return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/revoke", _written(told))
 
     # Operating.
 
@@ -231,6 +257,10 @@ class Client:
 
     # Asking.
 
+    async def ask(self, method: str, path: str, document: Json | None = None, *, query: Query | None = None) -> Json:
+        """The document that a route answers."""
+        return await self._ask(method, path, None if document is None else _written(document), query)
+
     async def _get(self, path: str, **query: str | None) -> Json:
         return await self._ask("GET", path, None, query)
 
@@ -302,6 +332,11 @@ def _event(event_id: str) -> str:
     if not is_slug(event_id):
         raise UnknownEvent(f"no event {event_id}", field="eventId")
     return quote(event_id, safe="")
+
+
+def _grant(grant_id: str) -> str:
+    read_grant_id(grant_id)
+    return quote(grant_id, safe="")
 
 
 def _written(item: Mapping[str, Any]) -> bytes:

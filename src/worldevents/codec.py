@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from worldevents import rules
+from worldevents.grants import RewardGrant
 from worldevents.model import (
     ChallengeProgress,
+    CommunityGoal,
     Contributor,
     EventVersion,
     GoalProgress,
@@ -25,6 +27,10 @@ from worldevents.model import (
     Reward,
     TierUnlock,
 )
+from worldevents.standing import ExplainedStanding, NextRank, Standing, TierStanding, minimum
+
+SHARE_DECIMALS: Final = 6
+"""Of a share in percent: a millionth of a goal is a share too."""
 
 Json = dict[str, Any]
 
@@ -101,6 +107,34 @@ def _field(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
+def grant(value: RewardGrant) -> Json:
+    """A reward that somebody was granted; `threshold` or `challengeId` says what gave it."""
+    told = {
+        "id": value.id,
+        "number": value.number,
+        "eventId": value.event_id,
+        "goalId": value.goal_id,
+        "threshold": None if value.threshold is None else _plain(value.threshold),
+        "challengeId": value.challenge_id,
+        "userId": value.user_id,
+        "reward": reward(value.reward),
+        "nature": value.reward.nature.value,
+        "version": value.version,
+        "status": value.status.value,
+        "grantedAt": instant(value.granted_at),
+        "reason": value.reason,
+        "author": value.author,
+        "outcome": dict(value.outcome),
+    }
+    instants = {
+        "claimUntil": value.claim_until,
+        "claimedAt": value.claimed_at,
+        "deliveredAt": value.delivered_at,
+        "revokedAt": value.revoked_at,
+    }
+    return told | {name: None if one is None else instant(one) for name, one in instants.items()}
+
+
 def progress(value: GoalProgress, now: datetime) -> Json:
     """A goal and one user's share of it."""
     metric = value.state.goal.metric
@@ -110,6 +144,84 @@ def progress(value: GoalProgress, now: datetime) -> Json:
         "userPending": number(value.user_pending, metric),
         "userRank": value.user_rank,
         "participantCount": value.state.participants,
+    }
+
+
+def explained(value: ExplainedStanding, now: datetime) -> Json:
+    """Where one user stands in a goal, and why."""
+    told, state, metric = value.standing, value.standing.state, value.standing.state.goal.metric
+    return {
+        "goalId": state.goal.id,
+        "eventId": state.goal.event_id,
+        "userId": value.user_id,
+        "metric": metric.key,
+        "unit": metric.unit,
+        "status": value.status.value,
+        "currentValue": number(state.total, metric),
+        "pendingValue": number(state.pending, metric),
+        "targetValue": number(state.goal.target, metric),
+        "participantCount": state.participants,
+        "userContribution": number(told.amount, metric),
+        "userPending": number(told.pending, metric),
+        "userLate": number(value.late, metric),
+        "userRank": told.rank,
+        "rankSharedBy": told.tied or None,
+        "ahead": None if told.rank is None else _ahead(told),
+        "share": {
+            "percentOfTotal": _share(told.amount, state.total),
+            "percentOfTarget": _share(told.amount, state.goal.target),
+        },
+        "nextRank": None if value.next_rank is None else _next_rank(value.next_rank, metric),
+        "nextTier": _next_tier_of(value),
+        "nextMinimum": _next_minimum(value),
+        "tiers": [{**_tier(one.tier, state), **_tier_standing(one, metric)} for one in value.tiers],
+        "epoch": state.epoch,
+        "seq": state.seq,
+        "serverTime": instant(now),
+    }
+
+
+def _ahead(told: Standing) -> Json:
+    percent = _plain(rules.percent(told.behind, told.state.participants))
+    return {"count": told.behind, "of": told.state.participants, "percent": percent}
+
+
+def _share(amount: int, whole: int) -> int | float:
+    return _plain(rules.percent(amount, whole, decimals=SHARE_DECIMALS)) if amount else 0
+
+
+def _next_rank(value: NextRank, metric: Metric) -> Json:
+    return {"rank": value.rank, "missing": number(value.missing, metric), "sharedBy": value.tied}
+
+
+def _next_tier_of(value: ExplainedStanding) -> Json | None:
+    tier, state = value.next_tier, value.standing.state
+    if tier is None:
+        return None
+    return {
+        "threshold": _plain(tier.threshold),
+        "thresholdValue": number(tier.threshold_value, state.goal.metric),
+        "missing": number(max(0, tier.threshold_value - state.total), state.goal.metric),
+    }
+
+
+def _next_minimum(value: ExplainedStanding) -> Json | None:
+    tier, metric = value.next_minimum, value.standing.state.goal.metric
+    if tier is None:
+        return None
+    return {
+        "threshold": _plain(tier.threshold),
+        "minimum": number(minimum(tier), metric),
+        "missing": number(minimum(tier) - value.standing.amount, metric),
+    }
+
+
+def _tier_standing(value: TierStanding, metric: Metric) -> Json:
+    return {
+        "qualifies": not value.lacks,
+        "whyNot": [one.value for one in value.lacks],
+        "missing": number(value.missing, metric),
+        "others": value.others,
     }
 
 
@@ -243,7 +355,12 @@ def standing(value: GoalProgress, user_id: str, now: datetime, *, rank_before: i
 
 def tier_unlocked(state: GoalState, unlock: TierUnlock) -> Json:
     """The fact that a tier was reached, as it is told live. `state` is one that has the unlock's tier."""
-    declared, metric = state.goal, state.goal.metric
+    return {**unlocked_tier(state.goal, unlock), "epoch": state.epoch, "seq": state.seq}
+
+
+def unlocked_tier(declared: CommunityGoal, unlock: TierUnlock) -> Json:
+    """The fact that a tier was reached, as hosts are told; the goal is one that has the unlock's tier."""
+    metric = declared.metric
     index, tier = next((at, tier) for at, tier in enumerate(declared.tiers) if tier.threshold == unlock.threshold)
     return {
         "goalId": declared.id,
@@ -254,6 +371,16 @@ def tier_unlocked(state: GoalState, unlock: TierUnlock) -> Json:
         "thresholdValue": number(tier.threshold_value, metric),
         "reward": reward(tier.reward),
         "unlockedAt": instant(unlock.unlocked_at),
-        "epoch": state.epoch,
-        "seq": state.seq,
+    }
+
+
+def completed_goal(declared: CommunityGoal, total: int, at: datetime) -> Json:
+    """The fact that a goal's target was reached, as hosts are told."""
+    return {
+        "goalId": declared.id,
+        "eventId": declared.event_id,
+        "name": declared.name,
+        "currentValue": number(total, declared.metric),
+        "targetValue": number(declared.target, declared.metric),
+        "completedAt": instant(at),
     }

@@ -40,6 +40,10 @@ class Verbs(Protocol):
         """A goal and one user's share of it."""
         ...
 
+    async def standing(self, goal_id: str, user_id: str) -> Json:
+        """Where one user stands in a goal, and why."""
+        ...
+
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None
     ) -> Json:
@@ -278,6 +282,9 @@ class Local:
 
     async def progress(self, goal_id: str, user_id: str | None = None) -> Json:
         return codec.progress(await self._engine.progress(goal_id, user_id), self._engine.now())
+
+    async def standing(self, goal_id: str, user_id: str) -> Json:
+        return codec.explained(await self._engine.standing(goal_id, user_id), self._engine.now())
 
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None

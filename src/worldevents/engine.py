@@ -26,6 +26,7 @@ from worldevents.model import (
     Receipt,
     SeasonalEvent,
 )
+from worldevents.standing import ExplainedStanding, explain
 from worldevents.store.base import Answer, Store
 
 LEADERBOARD_MAX = 1_000
@@ -229,6 +230,15 @@ class Engine:
     async def progress(self, goal_id: str, user_id: str | None = None) -> GoalProgress:
         """What a goal stands at and one user's share of it. Raises UnknownGoal, IdInvalid."""
         return await self._store.progress(goal_id, None if user_id is None else rules.check_id(user_id, "userId"))
+
+    async def standing(self, goal_id: str, user_id: str) -> ExplainedStanding:
+        """Where a user stands in a goal, why, and what is missing, with or without a contribution.
+
+        Raises UnknownGoal, IdInvalid.
+        """
+        standing = await self._store.standing(goal_id, rules.check_id(user_id, "userId"))
+        late = await self._ledger.late(goal_id, user_id)
+        return explain(standing, user_id, late=late, status=rules.status_at(standing.state.goal, self._clock.now()))
 
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None

@@ -67,6 +67,18 @@ class UnknownEvent(WorldEventsError):
     code = "unknown_event"
 
 
+class UnknownGrant(WorldEventsError):
+    """No grant has this id."""
+
+    code = "unknown_grant"
+
+
+class GrantRevoked(WorldEventsError):
+    """This grant was taken back by an operator."""
+
+    code = "grant_revoked"
+
+
 class GoalNotOpen(WorldEventsError):
     """The goal does not count contributions of that instant."""
 
@@ -166,6 +178,18 @@ class UnknownKey(WorldEventsError):
     """No key has this id."""
 
     code = "unknown_key"
+
+
+class UnknownWebhook(WorldEventsError):
+    """No webhook endpoint has this id."""
+
+    code = "unknown_webhook"
+
+
+class UnknownDelivery(WorldEventsError):
+    """The endpoint is owed no message with this id."""
+
+    code = "unknown_delivery"
 
 
 class ServerUnreachable(WorldEventsError):

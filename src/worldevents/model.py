@@ -94,6 +94,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierRule:
+    """When an amount is so far above the user's own and everyone's median that it is held."""
+
+    deviations: int = 6
+    """How many median absolute deviations above both, on a log scale."""
+    own_least: int = 5
+    """With fewer counted contributions of the user's own nothing is held by this rule."""
+    everyones_least: int = 50
+    """The same, of all users' together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """What a goal counts: its unit on the wire and how many decimals that unit has."""
 
@@ -129,6 +141,8 @@ class GoalTier:
     audience: Audience = Audience.CONTRIBUTORS
     minimum: int = 0
     """The least own amount that qualifies, in smallest units; 0 asks for one counted contribution."""
+    claim_within: timedelta | None = None
+    """After so long a grant is claimed by itself; None is never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +164,8 @@ class CommunityGoal:
     target_may_rise: bool = False
     players_contribute: bool = False
     """Whether players contribute to it themselves, with a token of their own, beside the servers that hold a key."""
+    outliers: OutlierRule | None = None
+    """None holds nothing for being out of line."""
     cancelled_at: datetime | None = None
 
 
@@ -163,6 +179,8 @@ class PersonalChallenge:
     target: int
     reward: Reward
     description: str = ""
+    claim_within: timedelta | None = None
+    """After so long a grant is claimed by itself; None is never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

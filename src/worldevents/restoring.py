@@ -89,11 +89,14 @@ class Restorer:
         )
 
     async def _users(self, goal_id: str) -> AsyncIterator[Sequence[UserRecord]]:
-        has_days = self._store.goal(goal_id).metric.limits.per_user_day is not None
+        goal = self._store.goal(goal_id)
+        has_days, has_shapes = goal.metric.limits.per_user_day is not None, goal.outliers is not None
         page = await self._ledger.users(goal_id)
         while page:
-            days = await self._ledger.user_days(goal_id, [one.user_id for one in page]) if has_days else {}
-            yield _records(page, days)
+            users = [one.user_id for one in page]
+            days = await self._ledger.user_days(goal_id, users) if has_days else {}
+            shapes = await self._ledger.shapes(goal_id, users) if has_shapes else {}
+            yield _records(page, days, shapes)
             page = await self._ledger.users(goal_id, after=page[-1].user_id)
 
     async def _ids(self, goal_id: str) -> AsyncIterator[Sequence[KnownId]]:
@@ -118,12 +121,21 @@ def _known(page: Sequence[Held]) -> list[KnownId]:
     ]
 
 
-def _records(page: Sequence[UserTotals], days: dict[tuple[str, date], int]) -> list[UserRecord]:
+def _records(
+    page: Sequence[UserTotals], days: dict[tuple[str, date], int], shapes: dict[str, dict[int, int]]
+) -> list[UserRecord]:
     own: dict[str, list[tuple[date, int]]] = {one.user_id: [] for one in page}
     for (user_id, day), amount in days.items():
         own[user_id].append((day, amount))
     return [
-        UserRecord(user_id=one.user_id, amount=one.amount, pending=one.pending, days=own[one.user_id]) for one in page
+        UserRecord(
+            user_id=one.user_id,
+            amount=one.amount,
+            pending=one.pending,
+            days=own[one.user_id],
+            shape=shapes.get(one.user_id, {}),
+        )
+        for one in page
     ]
 
 

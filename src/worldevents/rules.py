@@ -195,9 +195,15 @@ def over_limit(limits: Limits, amount: int, *, user_today: int, user_total: int)
 
 
 def judge_amount(
-    goal: CommunityGoal, contribution: GoalContribution, *, total: int, user_today: int, user_total: int
+    goal: CommunityGoal,
+    contribution: GoalContribution,
+    *,
+    total: int,
+    user_today: int,
+    user_total: int,
+    is_outlier: bool = False,
 ) -> ContributionStatus:
-    """COUNTED, or HELD where the goal holds amounts over its limits; raises LimitExceeded.
+    """COUNTED, or HELD where the goal holds amounts over its limits, or this one is an outlier; raises LimitExceeded.
 
     `total` is the goal's total and pending together: neither may reach 2^53, not even by a release.
     """
@@ -206,7 +212,7 @@ def judge_amount(
     limits = goal.metric.limits
     broken = over_limit(limits, contribution.amount, user_today=user_today, user_total=user_total)
     if broken is None:
-        return ContributionStatus.COUNTED
+        return ContributionStatus.HELD if is_outlier else ContributionStatus.COUNTED
     if limits.over is OverLimit.REFUSE:
         raise LimitExceeded(f"the amount is over {broken}", field="amount")
     return ContributionStatus.HELD
@@ -218,9 +224,9 @@ def threshold_value(target: int, threshold: Decimal) -> int:
     return -(-target * numerator // (denominator * 100))
 
 
-def percent(total: int, target: int) -> Decimal:
-    """How much of the target is reached, floored to 2 decimals; goes on past 100."""
-    return Decimal(total * 10_000 // target).scaleb(-2)
+def percent(total: int, target: int, *, decimals: int = 2) -> Decimal:
+    """How much of the target is reached, floored to so many decimals; goes on past 100."""
+    return Decimal(total * 10 ** (decimals + 2) // target).scaleb(-decimals)
 
 
 # Edits of a running event.

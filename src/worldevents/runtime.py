@@ -19,16 +19,20 @@ from worldevents.engine import Engine
 from worldevents.errors import ConfigurationInvalid, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger, OutboxLedger
+from worldevents.ledger.outward import Feed, WebhookLedger
 from worldevents.live.hub import Hub
 from worldevents.live.relay import relay
 from worldevents.live.standings import Standings
 from worldevents.model import GoalState, GoalUpdate
 from worldevents.moderation import Moderation
+from worldevents.rewards import Rewards
 from worldevents.settings import Settings
 from worldevents.store import open_buffered, open_store
 from worldevents.store.base import BufferedStore, Store
 from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
+from worldevents.webhooks.opening import new_dispatcher, new_webhooks
+from worldevents.webhooks.operating import Webhooks
 
 if TYPE_CHECKING:
     from worldevents.auth.users import UserTokens
@@ -49,6 +53,8 @@ class Runtime:
     hub: Hub
     standings: Standings
     access: Access
+    rewards: Rewards
+    webhooks: Webhooks
     syncer: Syncer | None = None
     """What carries contributions to the ledger; None where the store is the ledger's own, or another process does."""
 
@@ -67,18 +73,23 @@ OPENED_LOOK_S: Final = 0.01
 
 @asynccontextmanager
 async def open_runtime(
-    settings: Settings | None = None, *, clock: Clock | None = None, run_token: str | None = None
+    settings: Settings | None = None,
+    *,
+    clock: Clock | None = None,
+    run_token: str | None = None,
+    feed: Feed | None = None,
 ) -> AsyncIterator[Runtime]:
     """The system on a database, until the context ends; then accepted callers are answered, and all is closed.
 
-    `run_token` is a key of this run alone, with every right: the command line beside a server has it.
+    `run_token` is a key of this run alone, with every right: the command line beside a server has it. `feed` is what
+    webhooks are told; without one, all that the ledger announces.
 
     A background task that dies cancels the body and raises here. Raises ConfigurationInvalid, LedgerUnavailable,
     LedgerOutdated, and DatabaseOwned where another process has the database.
     """
     failure: Exception | None = None
     async with AsyncExitStack() as stack:
-        runtime = await _assemble(stack, settings or Settings.load(), clock or SystemClock(), run_token)
+        runtime = await _assemble(stack, settings or Settings.load(), clock or SystemClock(), run_token, feed)
         try:
             yield runtime
         except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
@@ -87,11 +98,14 @@ async def open_runtime(
         raise failure
 
 
-async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run_token: str | None) -> Runtime:
+async def _assemble(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, run_token: str | None, told: Feed | None
+) -> Runtime:
     telemetry, is_buffered = Telemetry(), bool(settings.redis_url)
     ledger = await stack.enter_async_context(
         open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True, shared=is_buffered)
     )
+    feed = told or ledger
     front = await _front(stack, settings, ledger, clock, telemetry) if is_buffered else None
     store = front.store if front else await open_store(ledger, clock)
     access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=run_token)
@@ -128,18 +142,29 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, run
         hub=hub,
         standings=Standings(hub, store.progress, clock, interval_s=interval_s),
         access=access,
+        rewards=Rewards(ledger, clock),
+        webhooks=new_webhooks(ledger.webhooks, feed, settings, clock),
         syncer=front.syncer if front else None,
     )
     works = [
         access.run(),
         runtime.standings.run(),
+        runtime.rewards.run(),
         _pump(store, updates, hub),
         relay(said, hub.rooms, telemetry),
+        *_dispatching(runtime, ledger.webhooks, feed),
         *(front.works() if front else ()),
     ]
     # From here on nothing may fail but tasks: the group would wrap it.
     await _start(stack, batcher, hub, works, publisher)
     return runtime
+
+
+def _dispatching(runtime: Runtime, ledger: WebhookLedger, feed: Feed) -> list[Coroutine[Any, Any, None]]:
+    """What delivers webhooks, where this process is to."""
+    if not runtime.settings.webhooks:
+        return []
+    return [new_dispatcher(ledger, feed, runtime.settings, runtime.clock, runtime.telemetry).run()]
 
 
 async def _start(

@@ -116,6 +116,15 @@ class Settings(BaseSettings):
     supabase_private: bool = False
     """Whether that topic is private there: on a public one, whoever has the project's public key can forge updates."""
 
+    webhooks: bool = True
+    """Whether this process delivers webhooks, once there are endpoints; off where others do."""
+
+    webhook_ports: str = "443"
+    """The ports that endpoints of webhooks may have, separated by commas."""
+
+    webhook_loopback: bool = False
+    """Whether endpoints may be on this machine, over plain http and at any port too: for development alone."""
+
     page_key: str = Field(default="", repr=False)
     """The public key that the page at `/` hands to browsers, once there are keys; without it the page asks for one."""
 

@@ -40,6 +40,11 @@ class Telemetry:
             " there; dropped, for too many waited.",
             ["result"],
         )
+        self.webhooks = self._counter(
+            "webhooks",
+            "Attempts to deliver a webhook, by result: delivered; retried, later; dead, for good.",
+            ["result"],
+        )
         self.outbox_waiting = self._gauge(
             "outbox_waiting", "Contributions in the store that wait for the ledger, at the syncer's last look."
         )

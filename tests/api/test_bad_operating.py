@@ -156,6 +156,7 @@ QUERIES = [
         (f"{GOAL}/{target}={one}", field)
         for target, field in (
             ("progress?userId", "userId"),
+            ("standing?userId", "userId"),
             ("leaderboard?userId", "userId"),
             ("leaderboard?around", "around"),
         )

@@ -23,6 +23,11 @@ EVENTS = f"{ADMIN}/events"
 WHY = {"reason": "why"}
 CORRECTION = {**WHY, "id": "k1", "goalId": OPEN_GOAL, "userId": "ann", "amount": "-2.5"}
 HOLD = {**WHY, "goalId": OPEN_GOAL, "userId": "ann", "contributionId": "w1:squat"}
+HOOKS = "/v1/admin/webhooks"
+WITH_ENDPOINT = (
+    *("showWebhook", "removeWebhook", "rotateWebhookSecret", "enableWebhook", "disableWebhook"),
+    *("listWebhookDeliveries", "replayWebhooks", "tryWebhook"),
+)
 ITEM = {"contributionId": "c1", "userId": "ann", "amount": 102.5, "displayName": "Ann"}
 IN_BATCH = {**ITEM, "goalId": OPEN_GOAL}
 ACTIONS = [
@@ -33,6 +38,7 @@ ACTIONS = [
     {"kind": "activity", "userId": "ann", "occurredAt": "2026-12-10T18:00:00Z"},
     {"kind": "nap"},
 ]
+GRANT = "challenge~extra~ton~ann"
 FILE = an_event_file(
     "extra",
     "extra-volume",
@@ -84,6 +90,10 @@ TOUR = [
     Stop("showProgress", 200, "GET", f"/v1/goals/{OPEN_GOAL}/progress?userId=ann"),
     Stop("showProgress", 200, "GET", "/v1/goals/extra-volume/progress?userId=zoe"),
     Stop("showProgress", 404, "GET", "/v1/goals/nowhere/progress"),
+    Stop("explainStanding", 200, "GET", f"/v1/goals/{OPEN_GOAL}/standing?userId=ann"),
+    Stop("explainStanding", 200, "GET", "/v1/goals/extra-volume/standing?userId=zoe"),
+    Stop("explainStanding", 422, "GET", f"/v1/goals/{OPEN_GOAL}/standing"),
+    Stop("explainStanding", 404, "GET", "/v1/goals/nowhere/standing?userId=ann"),
     Stop("showLeaderboard", 200, "GET", f"/v1/goals/{OPEN_GOAL}/leaderboard?userId=ann"),
     Stop("showLeaderboard", 200, "GET", f"/v1/goals/{OPEN_GOAL}/leaderboard?userId=zoe"),
     Stop("showLeaderboard", 422, "GET", f"/v1/goals/{OPEN_GOAL}/leaderboard?limit=x"),
@@ -96,6 +106,18 @@ TOUR = [
     Stop("closeEvent", 200, "POST", f"{EVENTS}/extra/close", {"reason": "why"}),
     Stop("cancelEvent", 200, "POST", f"{EVENTS}/extra/cancel?preview=true", {"reason": "why"}),
     Stop("cancelEvent", 200, "POST", f"{EVENTS}/extra/cancel", {"reason": "why"}),
+    Stop("giveReward", 200, "POST", f"/v1/admin/grants/{GRANT}/grant", {"reason": "why"}),
+    Stop("giveReward", 404, "POST", "/v1/admin/grants/nothing/grant", {"reason": "why"}),
+    Stop("listRewards", 200, "GET", "/v1/users/ann/rewards"),
+    Stop("listRewards", 422, "GET", "/v1/users/a~b/rewards"),
+    Stop("listGrants", 200, "GET", "/v1/grants"),
+    Stop("listGrants", 422, "GET", "/v1/grants?after=x"),
+    Stop("claimReward", 200, "POST", f"/v1/rewards/{GRANT}/claim"),
+    Stop("claimReward", 404, "POST", "/v1/rewards/nothing/claim"),
+    Stop("deliverReward", 200, "POST", f"/v1/rewards/{GRANT}/deliver"),
+    Stop("revokeReward", 200, "POST", f"/v1/admin/grants/{GRANT}/revoke", {"reason": "why"}),
+    Stop("revokeReward", 422, "POST", f"/v1/admin/grants/{GRANT}/revoke", {}),
+    Stop("claimReward", 409, "POST", f"/v1/rewards/{GRANT}/claim"),
     Stop("correct", 200, "POST", f"{ADMIN}/corrections?preview=true", CORRECTION),
     Stop("correct", 200, "POST", f"{ADMIN}/corrections", CORRECTION),
     Stop("correct", 409, "POST", f"{ADMIN}/corrections", {**CORRECTION, "amount": -1}),
@@ -116,6 +138,12 @@ TOUR = [
     Stop("broadcast", 400, "POST", "/realtime/v1/api/broadcast/community_goals/events/ping", b"[]"),
     Stop("broadcastMany", 422, "POST", "/realtime/v1/api/broadcast", {"messages": [5]}),
     Stop("broadcastMany", 401, "POST", "/realtime/v1/api/broadcast", {}, {"authorization": "Bearer we_secret_x"}),
+    Stop("listWebhooks", 200, "GET", HOOKS),
+    Stop("reportWebhooks", 200, "GET", f"{HOOKS}/report"),
+    Stop("addWebhook", 201, "POST", HOOKS, {"url": "https://game.example/hooks", "reason": "why"}),
+    Stop("addWebhook", 422, "POST", HOOKS, {"url": "http://game.example/", "reason": "why"}),
+    Stop("showWebhook", 404, "GET", f"{HOOKS}/nowhere"),
+    Stop("removeWebhook", 404, "DELETE", f"{HOOKS}/nowhere?reason=why"),
     Stop("livez", 200, "GET", "/livez"),
     Stop("livez", 403, "GET", "/livez", None, {"host": "evil.example"}),
     Stop("readyz", 200, "GET", "/readyz"),
@@ -124,6 +152,7 @@ TOUR = [
     Stop("metrics", 200, "GET", "/metrics"),
 ]
 UNTOURED = {
+    **{(name, "200"): "is toured in test_webhooks, with an endpoint" for name in WITH_ENDPOINT},
     ("showProgress", "304"): "has no body",
     ("readyz", "503"): "is tested with a server that leaves",
     ("stream", "200"): "does not end",

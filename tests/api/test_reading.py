@@ -12,6 +12,7 @@ from tests.api.door import OPEN_GOAL, Door, Json
 from worldevents.testing.builders import DURING
 
 PROGRESS = f"/v1/goals/{OPEN_GOAL}/progress"
+STANDING = f"/v1/goals/{OPEN_GOAL}/standing"
 BOARD = f"/v1/goals/{OPEN_GOAL}/leaderboard"
 EVENTS = "/v1/admin/events"
 WINTER = resources.files("worldevents.demo").joinpath("winter.toml").read_text("utf-8")
@@ -65,6 +66,50 @@ async def test_progress_is_a_goal_and_a_share(door: Door) -> None:
         "endsAt": "2027-01-01T00:00:00Z",
         "serverTime": "2026-12-10T18:30:00Z",
     }.items() <= ann["goal"].items()
+
+
+async def test_a_standing_is_explained(door: Door) -> None:
+    """Rank, tie, share, what is missing, and each tier's answer; for who gave nothing too."""
+    await contribute(door, ann=5, bob=10.5, cid=5, dan=100_001)
+    ann = (await door.get(f"{STANDING}?userId=ann")).json
+    assert {
+        "userId": "ann",
+        "status": "active",
+        "unit": "kg",
+        "currentValue": 20.5,
+        "pendingValue": 100_001,
+        "userContribution": 5,
+        "userPending": 0,
+        "userLate": 0,
+        "userRank": 2,
+        "rankSharedBy": 2,
+        "participantCount": 3,
+        "ahead": {"count": 0, "of": 3, "percent": 0},
+        "nextRank": {"rank": 1, "missing": 5.5, "sharedBy": 2},
+        "nextTier": {"threshold": 25, "thresholdValue": 2_500_000, "missing": 2_499_979.5},
+        "nextMinimum": None,
+        "share": {"percentOfTotal": 24.390243, "percentOfTarget": 0.00005},
+        "serverTime": "2026-12-10T18:30:00Z",
+    }.items() <= ann.items()
+    first = ann["tiers"][0]
+    assert (False, ["not_unlocked"], 0, 2) == tuple(
+        first[name] for name in ("qualifies", "whyNot", "missing", "others")
+    )
+    dan = (await door.get(f"{STANDING}?userId=dan")).json
+    assert (0, 100_001, None, None, {"rank": 4, "missing": 0.001, "sharedBy": 1}) == tuple(
+        dan[name] for name in ("userContribution", "userPending", "userRank", "ahead", "nextRank")
+    )
+    assert ["not_unlocked", "nothing_counted", "held"] == dan["tiers"][0]["whyNot"]
+
+
+async def test_a_standing_tells_what_came_late(door: Door) -> None:
+    """After the grace it says so, and that a tier was never unlocked."""
+    door.clock.set(DURING + timedelta(days=30))
+    item = {"contributionId": "c1", "userId": "ann", "amount": 7, "occurredAt": "2026-12-10T18:00:00Z"}
+    assert "late" == (await door.post(f"/v1/goals/{OPEN_GOAL}/contributions", item)).json["status"]
+    told = (await door.get(f"{STANDING}?userId=ann")).json
+    assert ("settled", 0, 7) == (told["status"], told["userContribution"], told["userLate"])
+    assert ["missed", "nothing_counted", "late"] == told["tiers"][0]["whyNot"]
 
 
 async def test_progress_has_an_etag(door: Door) -> None:

@@ -74,6 +74,7 @@ def test_an_unknown_goal_is_said_so(running: Run) -> None:
         ["contribute", "nope", "ada", "1", "--id", "x"],
         ["leaderboard", "nope"],
         ["goals", "show", "nope"],
+        ["standing", "nope", "ada"],
     ):
         said = running(*command)
         assert (said.code, said.out) == (1, "")
@@ -142,6 +143,39 @@ def test_the_board_can_be_asked_around_a_user(running: Run) -> None:
     shown = running("leaderboard", LIFT, "--user", "ada", "--limit", "1")
     assert [line.split()[1] for line in shown.out.splitlines()] == ["USER", "eve", "ada"]
     assert shown.err == "1 of 5 contributors\n"
+
+
+def test_a_standing_is_explained(running: Run) -> None:
+    """Rank, tie, share, what is missing, and which tiers are the user's."""
+    _contribute(running, {"ada": "1_000", "bob": "3_000", "cyd": "1_000", "dan": "5"})
+    running("contribute", LIFT, "ada", "200_000", "--id", "w2")
+    assert running("standing", LIFT, "ada").out.splitlines() == [
+        f"ada in {LIFT}: 1,000 kg",
+        "rank 2 shared by 2, ahead of 1 of 4 contributors (25.00 %)",
+        "19.980019 % of all that counts, 0.010000 % of the target",
+        "200,000 kg pending: held for an operator to release",
+        "2,000 kg to rank 1 shared by 2",
+        "2,494,995 kg of all to the tier at 25 %",
+        "",
+        " TIER  ASKS FOR  OTHERS  YOURS",
+        " 25 %  anything       3  no: not unlocked yet",
+        " 50 %  anything       3  no: not unlocked yet",
+        "100 %  anything       3  no: not unlocked yet",
+    ]
+    told = running("standing", LIFT, "ada", "--json").document
+    assert (told["userRank"], told["ahead"]) == (2, {"count": 1, "of": 4, "percent": 25})
+
+
+def test_a_standing_without_a_contribution(running: Run) -> None:
+    """It says what the first one would give; a tier that is unlocked says what is missing."""
+    running("contribute", "slay-the-winter-king", "ada", "1_250", "--id", "b1")
+    shown = running("standing", "slay-the-winter-king", "zoe")
+    assert (shown.code, shown.out.splitlines()[:3]) == (
+        0,
+        ["zoe in slay-the-winter-king: 0 bosses", "no rank yet, of 1 contributor", "1 bosses to rank 2"],
+    )
+    assert "no: nothing counted" in shown.out
+    assert "yes" in running("standing", "slay-the-winter-king", "ada").out
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "many"])

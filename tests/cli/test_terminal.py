@@ -31,6 +31,7 @@ COMMANDS = (
     "openapi",
     "replay",
     "serve",
+    "standing",
     "token",
     "token create",
     "token list",
@@ -95,6 +96,7 @@ def test_output_that_nobody_watches_is_plain(running: Run) -> None:
         ["goals", "list"],
         ["goals", "show", "lift-the-frost"],
         ["leaderboard", "lift-the-frost"],
+        ["standing", "lift-the-frost", "ada"],
         ["doctor"],
     ):
         said = separately(*command, FORCE_COLOR="1")

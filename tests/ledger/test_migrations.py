@@ -85,7 +85,7 @@ async def _filled(url: str, revision: str, folder: Path) -> LedgerState:
     return before
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 async def test_what_an_older_version_wrote_is_all_there(ledger_url: str, revision: str, tmp_path: Path) -> None:
     """Events, rows, sums, unlocks and names are what they were; a repeat is still known; keys can be made."""
     before = await _filled(ledger_url, revision, tmp_path)
@@ -110,3 +110,13 @@ async def test_an_older_schema_waits_for_leave_to_migrate(ledger_url: str, tmp_p
     await migrate_ledger(ledger_url)
     async with open_ledger(ledger_url, migrate=False) as ledger:
         assert before == await ledger_state(ledger)
+
+
+async def test_tiers_that_were_unlocked_before_there_were_grants_are_granted(ledger_url: str, tmp_path: Path) -> None:
+    """A server that starts on an older database promises what its events declare, and leaves a job for each unlock."""
+    await _filled(ledger_url, "0003", tmp_path)
+    async with open_ledger(ledger_url) as ledger:
+        await ledger.keep_promises(DURING)
+        while await ledger.grant_page(DURING, size=1):
+            pass
+        assert ["tier~volume~25~ann", "tier~volume~25~bob"] == [one.id for one in await ledger.grants()]

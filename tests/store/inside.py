@@ -1,12 +1,12 @@
 """A store in Redis with a hand inside: its keys beside its verbs, and the syncer behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import redis
 
 from worldevents.ledger.base import OutboxLedger
-from worldevents.model import GoalContribution, Limits, Partition
+from worldevents.model import GoalContribution, Limits, OutlierRule, Partition
 from worldevents.store.redis import OutboxBounds, RedisStore
 from worldevents.syncer import Syncer
 from worldevents.testing.builders import DURING, a_goal, an_event
@@ -39,8 +39,8 @@ class Opened:
     async def tell(self, *batch: GoalContribution) -> list[str]:
         return [word(answer) for answer in await self.store.contribute(batch)]
 
-    async def publish(self, limits: Limits, *, based_on: int = 0) -> None:
-        event = an_event(a_goal(target=10**15, limits=limits))
+    async def publish(self, limits: Limits, *, based_on: int = 0, outliers: OutlierRule | None = None) -> None:
+        event = an_event(replace(a_goal(target=10**15, limits=limits), outliers=outliers))
         await self.ledger.publish(event, based_on=based_on, author="test", published_at=DURING, reason="")
         await self.store.announce("winter")
         assert await self.syncer.once()

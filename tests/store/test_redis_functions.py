@@ -9,7 +9,7 @@ import redis
 
 from tests.servers import RedisServer
 from tests.store.inside import BOUNDS, VOLUME, Opened
-from worldevents.errors import StoreUnavailable
+from worldevents.errors import StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.model import Broadcast, Limits, OverLimit, Position, Unreadable
 from worldevents.store.redis import RedisStore
@@ -23,7 +23,9 @@ HOUR = timedelta(hours=1)
 # Refused as a whole: nothing is written.
 
 
-@pytest.mark.parametrize("name", ["state", "goal", "board", "held", "days", "outbox", "undone", "hours", "banned"])
+@pytest.mark.parametrize(
+    "name", ["state", "goal", "board", "held", "days", "shapes", "shape", "outbox", "undone", "hours", "banned"]
+)
 async def test_a_key_of_another_type_stops_nothing_halfway(opened: Opened, name: str) -> None:
     """Somebody has put something else where a key of ours is: callers hear of it, and nothing is changed."""
     opened.client.delete(opened.key(name))
@@ -177,6 +179,32 @@ async def test_a_limit_by_day_that_comes_later_counts_what_was(opened: Opened) -
     assert ["store_lost"] == await opened.tell(a_contribution("b", 11))
     assert await opened.syncer.once()
     assert ["held", "counted"] == await opened.tell(a_contribution("b", 11), a_contribution("c", 10))
+
+
+# Standing.
+
+
+async def test_a_standing_is_asked_by_user_or_by_amount(opened: Opened) -> None:
+    """A user's own partition knows the amount; another one is told it. Zero is written without a sign."""
+    await opened.tell(a_contribution("a", 5), a_contribution("b", 5, user="bob"), a_contribution("c", 9, user="cid"))
+    base = opened.key("")[:-1]
+
+    def told(*asked: str) -> list[Any]:
+        found: Any = opened.client.fcall("worldevents_standing", 1, base, *asked)
+        return [int(one) if one else None for one in found[1:]]
+
+    assert [5, 0, 1, 2, 9, 1, 3, 1] == told("ann", "", "1", "6")
+    assert [9, 0, 0, 1, None, 0] == told("ann", "9")
+    assert [0, 0, 3, 0, 5, 2] == told("zoe", "")
+    assert [2**53 - 1, 0, 0, 0, None, 0, 3] == told("zoe", str(2**53 - 1), "5")
+
+
+async def test_a_store_that_was_lost_tells_no_standing(opened: Opened) -> None:
+    """Whoever asks is told to come again, as with everything else."""
+    await opened.tell(a_contribution("a", 5))
+    opened.client.flushall()
+    with pytest.raises(StoreLost):
+        await opened.store.standing("volume", "ann")
 
 
 # The outbox.

@@ -16,6 +16,7 @@ from worldevents.model import (
     GoalTier,
     Limits,
     Metric,
+    OutlierRule,
     OverLimit,
     PersonalChallenge,
     Reward,
@@ -27,6 +28,14 @@ names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_
 amounts = st.integers(1, 2**53 - 1)
 instants = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 numbers = st.integers(1, 1_000) | st.decimals(1, 1_000, places=3)
+
+
+RULES = st.builds(
+    OutlierRule,
+    deviations=st.integers(1, 100),
+    own_least=st.integers(1, 10_000),
+    everyones_least=st.integers(1, 1_000_000),
+)
 
 
 @st.composite
@@ -91,6 +100,7 @@ def goals(draw: st.DrawFn, event: SeasonalEvent, goal_id: str) -> CommunityGoal:
         hidden=draw(st.booleans()),
         target_may_rise=draw(st.booleans()),
         players_contribute=draw(st.booleans()),
+        outliers=draw(st.none() | RULES),
         cancelled_at=event.cancelled_at,
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from worldevents.catalog import REWARD_KINDS, RewardForm, event_from_table, load_event, read_event
 from worldevents.errors import EventInvalid
-from worldevents.model import Audience, Limits, Nature, OverLimit, SeasonalEvent
+from worldevents.model import Audience, Limits, Nature, OutlierRule, OverLimit, SeasonalEvent
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "events"
 
@@ -92,13 +92,21 @@ def test_players_contribute_where_a_goal_says_so() -> None:
     assert goal.players_contribute is True
 
 
+def test_outliers_are_held_where_a_goal_says_so() -> None:
+    """Switched on goal by goal, with what is said and the defaults for the rest."""
+    (goal,) = read_event(f"{SMALL}outliers = {{}}").goals
+    assert goal.outliers == OutlierRule(deviations=6, own_least=5, everyones_least=50)
+    (goal,) = read_event(f"{SMALL}outliers = {{ deviations = 9, own_least = 2, everyones_least = 20 }}").goals
+    assert goal.outliers == OutlierRule(deviations=9, own_least=2, everyones_least=20)
+
+
 def test_what_is_not_said_has_its_default() -> None:
     """A day's grace, no description, no tiers, shown, the metric's own limits."""
     event = read_event(SMALL)
     (goal,) = event.goals
     assert (event.grace, event.description, event.challenges) == (timedelta(hours=24), "", ())
     assert (goal.tiers, goal.hidden, goal.target_may_rise, goal.description) == ((), False, False, "")
-    assert goal.players_contribute is False
+    assert (goal.players_contribute, goal.outliers) == (False, None)
     assert goal.metric.limits == Limits(per_contribution=100_000_000, over=OverLimit.HOLD)
 
 

@@ -152,6 +152,10 @@ BROKEN = [
     ("line 22: goals[0].hidden", "target = 40_000", "target = 40_000\nhidden = 1"),
     ("line 22: goals[0].target_may_rise", "target = 40_000", 'target = 40_000\ntarget_may_rise = "yes"'),
     ("line 22: goals[0].players_contribute", "target = 40_000", "target = 40_000\nplayers_contribute = 1"),
+    ("line 22: goals[0].outliers", "target = 40_000", "target = 40_000\noutliers = true"),
+    ("line 22: goals[0].outliers.deviations", "target = 40_000", "target = 40_000\noutliers.deviations = 0"),
+    ("line 22: goals[0].outliers.own_least", "target = 40_000", "target = 40_000\noutliers.own_least = 1.5"),
+    ("line 22: goals[0].outliers.least", "target = 40_000", "target = 40_000\noutliers.least = 5"),
     ("line 29: goals[1].id", 'name = "Hero" }\n', f'name = "Hero" }}{SECOND_GOAL.replace("second", "world")}'),
     ("line 29: goals[1].id", 'name = "Hero" }\n', f'name = "Hero" }}{SECOND_GOAL.replace("second", "Second")}'),
     # Tiers.

@@ -212,10 +212,12 @@ async def test_queries_carry_what_was_asked() -> None:
     """What is left out is not sent, and a user's id is encoded."""
     async with serving(answer({})) as server, a_client(server) as client:
         await client.leaderboard(LIFT, limit=3, around="a&b=c")
+        await client.standing(LIFT, "a&b=c")
         await client.extend("winter", datetime(2027, 1, 1, tzinfo=UTC), author="ada", reason="snow")
     assert "GET /v1/goals/lift-the-frost/leaderboard?limit=3&around=a%26b%3Dc" == server.asked[0].line
-    assert "POST /v1/admin/events/winter/extend" == server.asked[1].line
-    assert {"endsAt": "2027-01-01T00:00:00+00:00", "author": "ada", "reason": "snow"} == server.asked[1].document
+    assert "GET /v1/goals/lift-the-frost/standing?userId=a%26b%3Dc" == server.asked[1].line
+    assert "POST /v1/admin/events/winter/extend" == server.asked[2].line
+    assert {"endsAt": "2027-01-01T00:00:00+00:00", "author": "ada", "reason": "snow"} == server.asked[2].document
 
 
 # Batches.

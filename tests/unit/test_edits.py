@@ -18,6 +18,7 @@ from worldevents.model import (
     GoalState,
     Limits,
     Metric,
+    OutlierRule,
     OverLimit,
     Reward,
     SeasonalEvent,
@@ -96,6 +97,10 @@ LIMITS = "contribution 100000, user and day None, user None, hold"
         ("~ goal lift-the-frost hidden: False -> True", with_goal(replace(FROST, hidden=True))),
         ("~ goal lift-the-frost target_may_rise: False -> True", with_goal(replace(FROST, target_may_rise=True))),
         ("~ goal lift-the-frost players_contribute: False -> True", with_goal(replace(FROST, players_contribute=True))),
+        (
+            "+ goal lift-the-frost outliers: over 6 deviations, from 5 of one and 50 of all",
+            with_goal(replace(FROST, outliers=OutlierRule())),
+        ),
         (
             "~ goal lift-the-frost metric: totalVolume in kg with 3 decimals -> totalVolume in t with 3 decimals",
             with_goal(replace(FROST, metric=replace(METRIC, unit="t"))),

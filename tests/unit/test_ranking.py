@@ -35,6 +35,14 @@ def test_it_ranks_as_sorting_does(moves: list[tuple[str, int]]) -> None:
     assert len(ranking) == len(expected)
 
 
+@given(AMOUNTS, st.integers(0, 6), st.integers(1, 3))
+def test_who_is_above_and_who_is_next(amounts: dict[str, int], asked: int, block: int) -> None:
+    """Of any amount, whether or not somebody has it: how many have more, and the least that is more."""
+    ranking = Ranking(amounts.items(), block=block)
+    more = sorted(amount for amount in amounts.values() if amount > asked)
+    assert (len(more), more[0] if more else None) == (ranking.above(asked), ranking.next_above(asked))
+
+
 @given(AMOUNTS, st.integers(0, 10), st.integers(0, 10))
 def test_a_page_is_a_part_of_the_whole(amounts: dict[str, int], start: int, limit: int) -> None:
     """Any page, also one that begins inside a tie, is that part of all rows."""

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import worldevents
 from worldevents import problems
-from worldevents.api import events, goals, moderating, operators, pages, system
+from worldevents.api import events, goals, moderating, operators, pages, rewards, system, webhooks
 from worldevents.api.answers import PROBLEM, Scope, Send, encode, problem_headers
 from worldevents.api.bodies import Gone, Receive
 from worldevents.api.broadcast import Broadcasts
@@ -56,7 +56,7 @@ def create_app(runtime: Runtime) -> App:
         front,
         allow_origins=runtime.settings.allowed_origins(),
         allow_origin_regex=_LOOPBACK_ORIGIN,
-        allow_methods=["GET", "POST", "PUT"],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
         allow_headers=_ALLOWED_HEADERS,
         expose_headers=["etag", "retry-after"],
     )
@@ -115,6 +115,8 @@ def _framework(runtime: Runtime) -> FastAPI:
     app.include_router(events.routes(engine))
     app.include_router(operators.routes(engine, runtime.settings))
     app.include_router(moderating.routes(Operating(engine, runtime.moderation), runtime.settings))
+    app.include_router(rewards.routes(runtime.rewards, runtime.settings))
+    app.include_router(webhooks.routes(runtime.webhooks, runtime.settings))
     app.include_router(system.routes(runtime.telemetry, version=worldevents.__version__, ready=ready))
     app.include_router(pages.routes(engine, runtime.settings))
     app.mount("/elements", pages.elements())

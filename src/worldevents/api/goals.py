@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from worldevents import codec, documents
 from worldevents.api import schemas
 from worldevents.api.routing import DOCUMENTED, Reader, ReaderOf, answer
+from worldevents.api.standing import ExplainedStanding
 from worldevents.auth import Right
 from worldevents.engine import LEADERBOARD_MAX, Engine
 from worldevents.model import GoalProgress
@@ -47,6 +48,16 @@ def routes(engine: Engine) -> APIRouter:
         if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
             return Response(status_code=304, headers=headers)
         return answer(document, headers=headers)
+
+    @router.get("/{goalId}/standing", response_model=ExplainedStanding)
+    async def explain_standing(
+        caller: ReaderOf,
+        goalId: str,  # noqa: N803
+        user_id: Annotated[str, Query(alias="userId", description="The user whose standing it is.")],
+    ) -> Response:
+        """Where a user stands and why: rank, tie, share, what is missing, and each tier's answer to that user."""
+        caller.check_user(user_id)
+        return answer(await local.standing(goalId, user_id), headers={"cache-control": "no-cache"})
 
     @router.get("/{goalId}/leaderboard", response_model=schemas.Leaderboard)
     async def show_leaderboard(

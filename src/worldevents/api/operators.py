@@ -47,8 +47,8 @@ def _declaring(router: APIRouter, engine: Engine, settings: Settings) -> None:
         event = _event_from_toml(body) if kind == bodies.TOML else _event_from_json(body)
         if dry_run:
             return answer(await local.plan(event))
-        name = _text(author, "author", AUTHOR_MAX) if author else caller.hint
-        why = _text(reason, "reason", REASON_MAX) if reason else ""
+        name = checked_text(author, "author", AUTHOR_MAX) if author else caller.hint
+        why = checked_text(reason, "reason", REASON_MAX) if reason else ""
         return answer(await local.publish(event, author=name, reason=why))
 
     @router.get("/{eventId}", response_model=schemas.OperatorsEvent)
@@ -82,7 +82,7 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         ends_at = documents.instant(told.get("endsAt"), "endsAt")
         if ends_at is None:
             raise BodyInvalid("the new end is wanted here", field="endsAt")
-        moved = await engine.extend(eventId, ends_at, **_by(caller, told), preview=preview)
+        moved = await engine.extend(eventId, ends_at, **author_and_reason(caller, told), preview=preview)
         return answer(documents.published(moved))
 
     @router.post("/{eventId}/close", response_model=schemas.Published, openapi_extra=body_of(schemas.Change))
@@ -94,7 +94,7 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         preview: Preview = False,
     ) -> Response:
         """End an event now; its grace begins."""
-        by = _by(caller, await change(request))
+        by = author_and_reason(caller, await change(request))
         return answer(documents.published(await engine.close(eventId, **by, preview=preview)))
 
     @router.post("/{eventId}/cancel", response_model=schemas.Published, openapi_extra=body_of(schemas.Change))
@@ -106,24 +106,28 @@ def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
         preview: Preview = False,
     ) -> Response:
         """Call an event off for good."""
-        by = _by(caller, await change(request))
+        by = author_and_reason(caller, await change(request))
         return answer(documents.published(await engine.cancel(eventId, **by, preview=preview)))
 
 
-class _By(TypedDict):
+class By(TypedDict):
+    """What is kept with a change."""
+
     reason: str
     author: str
 
 
-def _by(caller: Caller, told: dict[str, Any]) -> _By:
+def author_and_reason(caller: Caller, told: dict[str, Any]) -> By:
+    """Who does it, else the key that was used, and why: from a body. Raises BodyInvalid."""
     author = told.get("author")
     return {
-        "reason": _text(told.get("reason"), "reason", REASON_MAX),
-        "author": caller.hint if author is None else _text(author, "author", AUTHOR_MAX),
+        "reason": checked_text(told.get("reason"), "reason", REASON_MAX),
+        "author": caller.hint if author is None else checked_text(author, "author", AUTHOR_MAX),
     }
 
 
-def _text(value: object, field: str, longest: int) -> str:
+def checked_text(value: object, field: str, longest: int) -> str:
+    """A text that can be shown, without spaces around it. Raises BodyInvalid."""
     if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
         raise BodyInvalid(f"1 to {longest} printable characters", field=field)
     return value.strip()

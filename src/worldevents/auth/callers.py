@@ -52,6 +52,12 @@ class Caller:
         if right not in self.rights and not (right is Right.CONTRIBUTE and self.user_id is not None):
             raise Forbidden(f"this needs the right to {right}")
 
+    def require_server(self, right: Right, goal_id: str | None = None) -> None:
+        """Forbidden unless it is a server with a secret key that has the right for this goal, or for everything."""
+        if self.user_id is not None or not self.trusted:
+            raise Forbidden("this is for servers, by a secret key")
+        self.require(right, goal_id)
+
     def require_contribute(self, goal: CommunityGoal) -> None:
         """Forbidden unless it may contribute to this goal: by its right, or as a player where the goal takes those."""
         if self.user_id is None:

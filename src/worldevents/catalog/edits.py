@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from worldevents import rules
 from worldevents.errors import Complaint, EventInvalid
-from worldevents.model import CommunityGoal, GoalState, PersonalChallenge, Reward, Scalar, SeasonalEvent
+from worldevents.model import CommunityGoal, GoalState, OutlierRule, PersonalChallenge, Reward, Scalar, SeasonalEvent
 
 Fields = dict[str, str]
 """What is declared of one thing, by name, as text."""
@@ -116,13 +116,19 @@ def _goal_row(goal: CommunityGoal) -> Fields:
         "hidden": str(goal.hidden),
         "target_may_rise": str(goal.target_may_rise),
         "players_contribute": str(goal.players_contribute),
+        **({} if goal.outliers is None else {"outliers": _rule(goal.outliers)}),
         **{
             f"tier {tier.threshold:f} %": (
                 f"{_reward(tier.reward)}, {tier.audience} from {_shown(metric.decimal(tier.minimum))}"
+                f"{_claimed_within(tier.claim_within)}"
             )
             for tier in goal.tiers
         },
     }
+
+
+def _rule(rule: OutlierRule) -> str:
+    return f"over {rule.deviations} deviations, from {rule.own_least} of one and {rule.everyones_least} of all"
 
 
 def _challenge_rows(event: SeasonalEvent) -> dict[str, Fields]:
@@ -133,10 +139,14 @@ def _challenge_rows(event: SeasonalEvent) -> dict[str, Fields]:
             "description": challenge.description,
             "goal": challenge.goal_id,
             "target": _shown(metrics[challenge.goal_id].decimal(challenge.target)),
-            "reward": _reward(challenge.reward),
+            "reward": f"{_reward(challenge.reward)}{_claimed_within(challenge.claim_within)}",
         }
         for challenge in event.challenges
     }
+
+
+def _claimed_within(told: timedelta | None) -> str:
+    return "" if told is None else f", claimed by itself after {told}"
 
 
 def _reward(reward: Reward) -> str:

@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Final, Literal, LiteralString
+from typing import Annotated, ClassVar, Final, Literal, LiteralString, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from worldevents.model import Audience, Nature, OverLimit
+from worldevents.prizes import ODDS, OPENED_MAX
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE_END = re.compile(r"[\t\n\u2028\u2029]")
@@ -56,6 +65,7 @@ Name = Annotated[
     AfterValidator(_clean),
     AfterValidator(_one_line),
 ]
+Odds = Annotated[Name, _matching(ODDS.pattern, "has to be a weight and a prize, as 70 Ice Shard")]
 Text = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_clean)]
 Number = Annotated[int | Decimal, PlainValidator(_number)]
 """An amount in a metric's unit; how many decimals it may have is the metric's to say."""
@@ -87,6 +97,15 @@ class TierForm(Form):
     reward: dict[str, object]
     audience: Literal["contributors", "everyone"] = Audience.CONTRIBUTORS.value
     minimum: Number | None = None
+    claim_within: Duration | None = None
+
+
+class OutlierForm(Form):
+    """When an amount is so far out of line that it is held."""
+
+    deviations: Annotated[int, Field(ge=1, le=100)] = 6
+    own_least: Annotated[int, Field(ge=1, le=10_000)] = 5
+    everyones_least: Annotated[int, Field(ge=1, le=1_000_000)] = 50
 
 
 class GoalForm(Form):
@@ -100,6 +119,7 @@ class GoalForm(Form):
     hidden: bool = False
     target_may_rise: bool = False
     players_contribute: bool = False
+    outliers: OutlierForm | None = None
     tiers: Annotated[list[TierForm], Field(max_length=100)] = []
 
 
@@ -112,6 +132,7 @@ class ChallengeForm(Form):
     metric: MetricKey
     target: Number
     reward: dict[str, object]
+    claim_within: Duration | None = None
 
 
 class WindowForm(Form):
@@ -146,11 +167,18 @@ class RewardForm(Form):
 
 
 class Crate(RewardForm):
-    """A sealed box; `table` names the odds it is opened with."""
+    """A sealed box. With `odds` it is opened here, when it is claimed; `table` names odds that the host has."""
 
     nature: ClassVar[Nature] = Nature.QUANTITY
     quantity: Whole = 1
     table: Name | None = None
+    odds: Annotated[list[Odds], Field(min_length=1, max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _can_be_opened(self) -> Self:
+        if self.odds is not None and self.quantity > OPENED_MAX:
+            raise PydanticCustomError("opened", "with odds, at most 100 crates come in one reward")
+        return self
 
 
 class ItemSet(RewardForm):

@@ -28,6 +28,7 @@ from worldevents.model import (
     GoalTier,
     Limits,
     Metric,
+    OutlierRule,
     OverLimit,
     PersonalChallenge,
     Reward,
@@ -159,7 +160,7 @@ class _Reader:
         ends_at = self._instant(window.ends_at, ("event", "ends_at"))
         if ends_at <= starts_at:
             self.complain(("event", "ends_at"), "has to be after starts_at")
-        grace = timedelta(**{_UNITS[window.grace[-1]]: int(window.grace[:-1])})
+        grace = _duration(window.grace)
         metrics = self._metrics(form.metrics)
         self._refuse_repeats("goals", "id", [goal.id for goal in form.goals])
         self._refuse_repeats("challenges", "id", [challenge.id for challenge in form.challenges])
@@ -262,6 +263,7 @@ class _Reader:
             hidden=form.hidden,
             target_may_rise=form.target_may_rise,
             players_contribute=form.players_contribute,
+            outliers=None if form.outliers is None else OutlierRule(**form.outliers.model_dump()),
             **window,
         )
 
@@ -273,6 +275,7 @@ class _Reader:
             reward=self._reward(form.reward, (*loc, "reward")),
             audience=Audience(form.audience),
             minimum=0 if form.minimum is None else self._amount(form.minimum, metric, (*loc, "minimum")),
+            claim_within=None if form.claim_within is None else _duration(form.claim_within),
         )
 
     def _threshold(self, told: int | Decimal, loc: Loc) -> Decimal:
@@ -297,6 +300,7 @@ class _Reader:
             goal_id=measured_by.id,
             target=self._amount(form.target, measured_by.metric, (*loc, "target")),
             reward=self._reward(form.reward, (*loc, "reward")),
+            claim_within=None if form.claim_within is None else _duration(form.claim_within),
         )
 
     def _reward(self, table: Mapping[str, object], loc: Loc) -> Reward:
@@ -311,6 +315,10 @@ class _Reader:
                 fields = {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
                 return Reward(kind=told.kind, name=told.name, nature=form.nature, fields=MappingProxyType(fields))
         return Reward(kind="", name="", nature=RewardForm.nature)
+
+
+def _duration(told: str) -> timedelta:
+    return timedelta(**{_UNITS[told[-1]]: int(told[:-1])})
 
 
 def _key(name: str) -> str:

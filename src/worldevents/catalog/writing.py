@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -121,6 +122,7 @@ def _goal(goal: CommunityGoal) -> Table:
         "metric": goal.metric.key,
         "target": _number(goal.target, goal.metric),
         **{flag: True for flag in flags if getattr(goal, flag)},
+        **({} if goal.outliers is None else {"outliers": asdict(goal.outliers)}),
         "tiers": [_tier(tier, goal.metric) for tier in goal.tiers],
     }
 
@@ -131,6 +133,7 @@ def _tier(tier: GoalTier, metric: Metric) -> Table:
         "reward": _reward(tier.reward),
         "audience": tier.audience.value,
         **({"minimum": _number(tier.minimum, metric)} if tier.minimum else {}),
+        **_claim_within(tier),
     }
 
 
@@ -140,7 +143,12 @@ def _challenge(challenge: PersonalChallenge, metric: Metric) -> Table:
         "metric": metric.key,
         "target": _number(challenge.target, metric),
         "reward": _reward(challenge.reward),
+        **_claim_within(challenge),
     }
+
+
+def _claim_within(giving: GoalTier | PersonalChallenge) -> Table:
+    return {} if giving.claim_within is None else {"claim_within": _duration(giving.claim_within)}
 
 
 def _reward(reward: Reward) -> Table:

@@ -115,6 +115,7 @@ async def _opened(clock: SimulatedClock, wanted: Wanted) -> AsyncIterator[Runtim
             page_key=page_key,
             # Whatever stands in the environment is for goals that are none of a demo's.
             supabase_url="",
+            webhooks=False,
         )
         async with open_runtime(settings, clock=clock) as runtime:
             if not wanted.is_open:

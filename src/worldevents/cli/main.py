@@ -13,7 +13,18 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from worldevents.cli import output
-from worldevents.cli.commands import contributions, demo, init, moderate, openapi, operate, replay, serve, sync
+from worldevents.cli.commands import (
+    contributions,
+    demo,
+    init,
+    moderate,
+    openapi,
+    operate,
+    replay,
+    serve,
+    standing,
+    sync,
+)
 from worldevents.errors import WorldEventsError
 
 FAILED = 1
@@ -44,6 +55,7 @@ def application(asked: str | None = None) -> typer.Typer:
     app.command()(contributions.leaderboard)
     # An amount with a minus before it is no option.
     app.command(context_settings={"ignore_unknown_options": True})(moderate.correct)
+    app.command()(standing.standing)
     app.command()(replay.replay)
     app.command()(openapi.openapi)
     app.command()(sync.sync)
@@ -74,6 +86,15 @@ def _goals(group: typer.Typer) -> None:
     group.command()(goals.show)
 
 
+def _rewards(group: typer.Typer) -> None:
+    from worldevents.cli.commands import rewards
+
+    group.command("list")(rewards.list_rewards)
+    group.command()(rewards.claim)
+    group.command("grant")(rewards.grant_reward)
+    group.command()(rewards.revoke)
+
+
 def _tokens(group: typer.Typer) -> None:
     from worldevents.cli.commands import tokens
 
@@ -102,12 +123,30 @@ def _users(group: typer.Typer) -> None:
     group.command()(moderate.audit)
 
 
+def _webhooks(group: typer.Typer) -> None:
+    from worldevents.cli.commands import webhooks
+
+    group.command("list")(webhooks.list_endpoints)
+    group.command()(webhooks.show)
+    group.command()(webhooks.add)
+    group.command()(webhooks.rotate)
+    group.command()(webhooks.enable)
+    group.command()(webhooks.disable)
+    group.command()(webhooks.remove)
+    group.command("test")(webhooks.send_test)
+    group.command()(webhooks.deliveries)
+    group.command()(webhooks.replay)
+    group.command()(webhooks.report)
+
+
 GROUPS = {
     "events": ("Declare seasonal events and change them while they run.", _events),
     "goals": ("See what the community goals stand at.", _goals),
     "holds": ("Decide about amounts that wait: release them, or reject them.", _holds),
     "users": ("Ban users or hide them, and take that back; see what was done about them.", _users),
+    "rewards": ("See who was granted what, claim it, grant and revoke by hand.", _rewards),
     "token": ("Make and revoke keys: who may read, contribute and operate.", _tokens),
+    "webhooks": ("Tell your servers what happens: endpoints, secrets, deliveries.", _webhooks),
 }
 
 

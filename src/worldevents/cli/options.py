@@ -85,6 +85,13 @@ OccurredAt = Annotated[
     typer.Option(metavar="INSTANT", parser=_instant, help="When it happened, as 2026-12-01T18:00:00Z; else now."),
 ]
 
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="INSTANT", parser=_instant, help="From then on: as 2026-12-01T18:00:00Z, or a day: its start."
+    ),
+]
+
 
 def midnight(day: date) -> datetime:
     """The instant at which a day begins in UTC."""

@@ -15,6 +15,8 @@ from worldevents.cli import output
 if TYPE_CHECKING:
     from worldevents.client import Client
     from worldevents.operating import OperatorVerbs
+    from worldevents.rewarding import RewardVerbs
+    from worldevents.runtime import Runtime
 
 T = TypeVar("T")
 
@@ -77,6 +79,26 @@ def server_of(place: Place) -> Server | None:
     return None if found is None else Server(found.url, found.token)
 
 
+def on_rewards(place: Place, work: Callable[[RewardVerbs], Awaitable[T]]) -> T:
+    """As `on_verbs`, on the verbs of rewards."""
+    import asyncio
+
+    async def ask() -> T:
+        server = server_of(place)
+        if server is not None:
+            return await through(server, work)
+        return await _opened(place, granted, create=False)
+
+    async def granted(runtime: Runtime) -> T:
+        from worldevents.rewarding import LocalRewards
+
+        # A command is gone before the background has looked: what an unlock has left to it is done first.
+        await runtime.rewards.work_off()
+        return await work(LocalRewards(runtime.rewards))
+
+    return asyncio.run(ask())
+
+
 def on_verbs(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool = False) -> T:
     """Run something on the system's verbs: through its server, or with the system opened for it alone.
 
@@ -104,8 +126,13 @@ async def through(server: Server, work: Callable[[Client], Awaitable[T]]) -> T:
 
 
 async def _in_this_process(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool) -> T:
-    from worldevents.errors import ConfigurationInvalid
     from worldevents.operating import Operating
+
+    return await _opened(place, lambda runtime: work(Operating(runtime.engine, runtime.moderation)), create=create)
+
+
+async def _opened(place: Place, work: Callable[[Runtime], Awaitable[T]], *, create: bool) -> T:
+    from worldevents.errors import ConfigurationInvalid
     from worldevents.runtime import open_runtime
     from worldevents.settings import Settings
 
@@ -113,8 +140,8 @@ async def _in_this_process(place: Place, work: Callable[[OperatorVerbs], Awaitab
         message = "there is no such database yet: `worldevents events apply winter` makes one"
         raise ConfigurationInvalid(message, field="database_url")
     # What a command does for a moment is not published elsewhere: a server does that, when it is there.
-    async with open_runtime(Settings.load(database_url=place.database, supabase_url="")) as runtime:
-        return await work(Operating(runtime.engine, runtime.moderation))
+    async with open_runtime(Settings.load(database_url=place.database, supabase_url="", webhooks=False)) as runtime:
+        return await work(runtime)
 
 
 def confirm(event_id: str, *, warning: str, yes: bool) -> None:

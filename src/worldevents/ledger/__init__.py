@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 
-from worldevents.ledger.base import OutboxLedger
 from worldevents.ledger.database import Database, parse_url
 from worldevents.ledger.ledger import SqlLedger
 from worldevents.ledger.migrate import HEAD, claim, require_head, revision, upgrade
+from worldevents.ledger.outward import FullLedger
 from worldevents.ledger.owner import Address, announcing, owning
 from worldevents.ledger.owner import find_server as _find_server
 
@@ -24,7 +24,7 @@ __all__ = ["HEAD", "Address", "announced", "find_server", "migrate_ledger", "ope
 @asynccontextmanager
 async def open_ledger(
     url: str, *, migrate: bool = True, own: bool = False, shared: bool = False
-) -> AsyncIterator[OutboxLedger]:
+) -> AsyncIterator[FullLedger]:
     """The ledger in a database, `sqlite:///file` or `postgresql://…`; closed when the context ends.
 
     With `migrate` the schema is brought up to date first; without it an older one is LedgerOutdated. With `own` no

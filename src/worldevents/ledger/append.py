@@ -10,28 +10,39 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from worldevents.errors import BelowZero, DatabaseOwned, UnknownGoal
+from worldevents.ledger import granting
 from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
+from worldevents.ledger.instants import microseconds
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
 from worldevents.movements import effect
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
 STATUSES: Final = tuple(ContributionStatus)
 """As the tables number them: a new one goes to the end."""
 COUNTED: Final = STATUSES.index(ContributionStatus.COUNTED)
 HELD: Final = STATUSES.index(ContributionStatus.HELD)
+LATE: Final = STATUSES.index(ContributionStatus.LATE)
 
 
 _Kept = tuple[GoalContribution, Entry, Row]
 """A contribution that is written now: why, and as what."""
+
+
+class _Moved(NamedTuple):
+    """What a goal stands at after it was moved, and what that led to."""
+
+    totals: GoalTotals
+    went_past: bool
+    """Whether this went past a tier."""
+    is_completed: bool
+    """Whether the target was reached, and nobody has written that down yet."""
+    promises: int | None
+    """See the goal's table."""
 
 
 @dataclass(slots=True)
@@ -44,6 +55,8 @@ class _Sums:
     held: int = 0
     changes: int = 0
     users: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tops: dict[str, int] = field(default_factory=dict)
+    """The most that they added up to for a user before a movement took from it; only where one did."""
 
     def add(self, user_id: str, amount: int, status: ContributionStatus) -> None:
         if status is ContributionStatus.LATE:
@@ -55,24 +68,23 @@ class _Sums:
             counted += amount
         else:
             moved, kept = effect(status, amount)
+            if moved < 0:
+                self.tops[user_id] = max(self.tops.get(user_id, 0), counted)
             self.counted += moved
             self.held += kept
             counted, held = counted + moved, held + kept
         self.highest = max(self.highest, self.counted)
         self.users[user_id] = counted, held
 
+    def moved(self, goal_id: str, after: Iterable[tuple[str, str, int]]) -> Iterator[tuple[str, int, int]]:
+        """Each user's own amount before, and the most that it was from then on; `after` is by goal and user."""
+        for goal, user_id, amount in after:
+            if goal == goal_id:
+                before = amount - self.users[user_id][0]
+                yield user_id, before, max(amount, before + self.tops.get(user_id, 0))
+
     def rows(self) -> Iterator[tuple[str, int, int]]:
         return ((user_id, counted, held) for user_id, (counted, held) in self.users.items())
-
-
-def microseconds(instant: datetime) -> int:
-    """An instant as the tables hold it."""
-    return (instant - EPOCH) // _MICROSECOND
-
-
-def instant(value: int) -> datetime:
-    """What `microseconds` wrote down."""
-    return EPOCH + timedelta(microseconds=value)
 
 
 def digests(key: bytes, batch: Iterable[GoalContribution]) -> list[bytes]:
@@ -93,6 +105,7 @@ class Writing:
         self._cursor = cursor
         self._statements = statements
         self._identity = identity
+        self.granting = granting.Granting(cursor, statements.part(granting.Statements), identity.digest_key)
         self._places: dict[int, Position] = {}
         """Where rows that came by an outbox stood in it, by their own position."""
         self._lock()
@@ -170,18 +183,25 @@ class Writing:
             goals[item.goal_id].add(item.user_id, item.amount, entry.status)
         # In key order, so that two writers without the lock could never wait for each other in a circle.
         users = [(goal_id, *own) for goal_id in sorted(goals) for own in sorted(goals[goal_id].rows())]
-        self._statements.add_to_contributors.insert(self._cursor, users)
+        after = self._statements.add_to_contributors.insert(self._cursor, users)
         self._check_left([(goal_id, user_id) for goal_id, user_id, *own in users if min(own) < 0])
         totals: dict[str, GoalTotals] = {}
         unlocks: list[TierUnlock] = []
+        at = kept[-1][1].received_at
         for goal_id, sums in goals.items():
-            moved, went_past = self._move(goal_id, sums)
+            change = self._move(goal_id, sums)
+            moved = change.totals
+            promised = self.granting.promised(goal_id, change.promises)
+            if promised:
+                self.granting.crossed(promised, sums.moved(goal_id, after), at)
             new: list[TierUnlock] = []
-            if went_past:
+            if change.went_past:
                 own = [one for one in kept if one[0].goal_id == goal_id]
                 before = moved.total - sums.counted
                 reached = self.reached_tiers(goal_id, before + sums.highest)
                 new = [self._unlock(own, before, *tier) for tier in reached]
+            if change.is_completed:
+                self.granting.completed(goal_id, at)
             totals[goal_id] = self.unlock(new) or moved
             unlocks += new
         return totals, unlocks
@@ -211,10 +231,10 @@ class Writing:
 
     def move_goal(self, goal_id: str, *, changes: int) -> GoalTotals:
         """Raise a goal's version, and say what the goal stands at now."""
-        return self._move(goal_id, _Sums(changes=changes))[0]
+        return self._move(goal_id, _Sums(changes=changes)).totals
 
-    def _move(self, goal_id: str, sums: _Sums) -> tuple[GoalTotals, bool]:
-        """Add to a goal's totals and version; says what they are now, and whether this went past a tier."""
+    def _move(self, goal_id: str, sums: _Sums) -> _Moved:
+        """Add to a goal's totals and version."""
         change = {
             "goal_id": goal_id,
             "counted": sums.counted,
@@ -225,8 +245,10 @@ class Writing:
         rows = self._statements.move_goal.rows(self._cursor, change)
         if not rows:
             raise UnknownGoal(f"no goal {goal_id} in the ledger")
-        total, pending, seq, went_past = rows[0]
-        return GoalTotals(total, pending, seq), bool(went_past)
+        total, pending, seq, went_past, target, completed_at, promises = rows[0]
+        highest = total - sums.counted + sums.highest
+        is_completed = target is not None and target <= highest and completed_at is None
+        return _Moved(GoalTotals(total, pending, seq), bool(went_past), is_completed, promises)
 
     def reached_tiers(self, goal_id: str, total: int) -> list[tuple[Decimal, int]]:
         """Thresholds (percent, value) that a total has reached and no unlock names yet, lowest first."""
@@ -250,6 +272,7 @@ class Writing:
                 for one in unlocks
             ),
         )
+        self.granting.unlocked(unlocks)
         return self.move_goal(unlocks[0].goal_id, changes=len(unlocks))
 
     def _epoch_of(self, unlock: TierUnlock) -> str | None:

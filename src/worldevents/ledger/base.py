@@ -15,9 +15,9 @@ Laws, which `worldevents.testing.LedgerLaws` holds every back end to:
 7. `seq` of a goal rises with every append and publish that can be seen in it.
 8. A key is kept for ever, by its digest and not its text. It is revoked once: the first instant stays. Keys are
    written and seen beside the process that owns the database.
-13. A movement that leaves a user with less than nothing is not kept: an append raises BelowZero and is nothing, in a
+17. A movement that leaves a user with less than nothing is not kept: an append raises BelowZero and is nothing, in a
     drain that entry is a dead letter and a repair.
-14. What operators did is kept for ever, in its order. A user has one ban at a time, under a number that is used once.
+18. What operators did is kept for ever, in its order. A user has one ban at a time, under a number that is used once.
 
 A ledger behind a store with an outbox has four more:
 
@@ -237,8 +237,16 @@ class Ledger(Protocol):
         """A page of a goal's users by id, those after `after`; an empty page is the end."""
         ...
 
+    async def late(self, goal_id: str, user_id: str) -> int:
+        """What one user's late contributions to a goal come to: kept, and part of no sum."""
+        ...
+
     async def user_day_totals(self, goal_id: str) -> dict[tuple[str, date], int]:
         """Counted amounts by user and UTC day of occurrence; for goals with a limit by day."""
+        ...
+
+    async def shapes(self, goal_id: str, users: Sequence[str] | None = None) -> dict[str, dict[int, int]]:
+        """How many counted contributions of these users, or of all, are in each of `outliers`' steps."""
         ...
 
     async def display_names(self) -> dict[str, str]:
@@ -266,7 +274,7 @@ class Ledger(Protocol):
         ...
 
     async def note(self, told: Note) -> Note:
-        """Keep what an operator did or is about to do (law 14), under a number of its own."""
+        """Keep what an operator did or is about to do (law 18), under a number of its own."""
         ...
 
     async def notes(self, *, subject: str | None = None, before: int | None = None, limit: int = 100) -> list[Note]:
@@ -282,7 +290,7 @@ class Ledger(Protocol):
         ...
 
     async def ban_user(self, user_id: str, *, at: datetime, reason: str, author: str) -> Ban:
-        """Note that this user is banned, and say which ban it is: the one that there is, or a new one (law 14)."""
+        """Note that this user is banned, and say which ban it is: the one that there is, or a new one (law 18)."""
         ...
 
     async def lift_ban(self, number: int, *, at: datetime) -> None:

@@ -6,6 +6,7 @@ This is storage, not the wire: amounts are integers in smallest units, and old d
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from worldevents.model import (
     Limits,
     Metric,
     Nature,
+    OutlierRule,
     OverLimit,
     PersonalChallenge,
     Reward,
@@ -45,7 +47,8 @@ def event_document(value: SeasonalEvent) -> Json:
                 "description": challenge.description,
                 "goalId": challenge.goal_id,
                 "target": challenge.target,
-                "reward": _reward_document(challenge.reward),
+                "reward": reward_document(challenge.reward),
+                **_claim_within(challenge),
             }
             for challenge in value.challenges
         ],
@@ -71,20 +74,32 @@ def _goal_document(value: CommunityGoal) -> Json:
         "hidden": value.hidden,
         "targetMayRise": value.target_may_rise,
         "playersContribute": value.players_contribute,
+        "outliers": None if value.outliers is None else asdict(value.outliers),
         "tiers": [
             {
                 "threshold": f"{tier.threshold:f}",
                 "thresholdValue": tier.threshold_value,
                 "audience": tier.audience.value,
                 "minimum": tier.minimum,
-                "reward": _reward_document(tier.reward),
+                "reward": reward_document(tier.reward),
+                **_claim_within(tier),
             }
             for tier in value.tiers
         ],
     }
 
 
-def _reward_document(value: Reward) -> Json:
+def _claim_within(giving: GoalTier | PersonalChallenge) -> Json:
+    within = giving.claim_within
+    return {} if within is None else {"claimWithinSeconds": within.total_seconds()}
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def reward_document(value: Reward) -> Json:
+    """Everything about a declared reward."""
     fields = {
         key: {"decimal": f"{field:f}"} if isinstance(field, Decimal) else field for key, field in value.fields.items()
     }
@@ -111,7 +126,8 @@ def event_from_document(document: Mapping[str, Any]) -> SeasonalEvent:
                 description=challenge["description"],
                 goal_id=challenge["goalId"],
                 target=challenge["target"],
-                reward=_reward_from(challenge["reward"]),
+                reward=reward_from_document(challenge["reward"]),
+                claim_within=_duration(challenge.get("claimWithinSeconds")),
             )
             for challenge in document["challenges"]
         ),
@@ -142,13 +158,15 @@ def _goal_from(document: Json, event_id: str, window: Json) -> CommunityGoal:
         target_may_rise=document["targetMayRise"],
         # Documents of the first version do not say it.
         players_contribute=document.get("playersContribute", False),
+        outliers=OutlierRule(**document["outliers"]) if document.get("outliers") else None,
         tiers=tuple(
             GoalTier(
                 threshold=Decimal(tier["threshold"]),
                 threshold_value=tier["thresholdValue"],
                 audience=Audience(tier["audience"]),
                 minimum=tier["minimum"],
-                reward=_reward_from(tier["reward"]),
+                reward=reward_from_document(tier["reward"]),
+                claim_within=_duration(tier.get("claimWithinSeconds")),
             )
             for tier in document["tiers"]
         ),
@@ -156,7 +174,8 @@ def _goal_from(document: Json, event_id: str, window: Json) -> CommunityGoal:
     )
 
 
-def _reward_from(document: Json) -> Reward:
+def reward_from_document(document: Mapping[str, Any]) -> Reward:
+    """The reward that `reward_document` wrote down."""
     fields = {key: _field_from(field) for key, field in document["fields"].items()}
     return Reward(
         kind=document["kind"],

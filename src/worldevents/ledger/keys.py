@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from worldevents.errors import BodyInvalid, UnknownKey
-from worldevents.ledger.append import instant, microseconds
+from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.schema import access_key
 from worldevents.ledger.statements import upsert
 from worldevents.model import AccessKey, KeyKind, Right

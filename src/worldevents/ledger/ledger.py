@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worldevents.ledger import keys, moderating, outbox, publish, reads
+from worldevents.grants import Announcement, RewardGrant
+from worldevents.ledger import grants, jobs, keys, moderating, outbox, publish, reads
 from worldevents.ledger.append import Writing
 from worldevents.ledger.base import (
     Appended,
@@ -23,6 +24,8 @@ from worldevents.ledger.base import (
     Watermark,
 )
 from worldevents.ledger.database import Database
+from worldevents.ledger.deliveries import SqlWebhooks
+from worldevents.ledger.granted import Granted
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import (
@@ -40,12 +43,13 @@ from worldevents.movements import Ban, Hold, Note
 
 
 class SqlLedger:
-    """An `OutboxLedger` in an open database whose schema is the newest one."""
+    """A `FullLedger` in an open database whose schema is the newest one."""
 
     def __init__(self, database: Database, identity: Identity) -> None:
         self._database = database
         self._identity = identity
         self._statements = Statements(database.dialect)
+        self._webhooks = SqlWebhooks(database)
 
     async def epoch(self) -> str:
         return self._identity.epoch
@@ -93,8 +97,14 @@ class SqlLedger:
     async def users(self, goal_id: str, *, after: str = "", limit: int = 10_000) -> list[UserTotals]:
         return await self._database.read(reads.users, goal_id, after=after, limit=limit)
 
+    async def late(self, goal_id: str, user_id: str) -> int:
+        return await self._database.read(reads.late, goal_id, user_id)
+
     async def user_day_totals(self, goal_id: str) -> dict[tuple[str, date], int]:
         return await self._database.read(reads.user_day_totals, goal_id)
+
+    async def shapes(self, goal_id: str, users: Sequence[str] | None = None) -> dict[str, dict[int, int]]:
+        return await self._database.read(outbox.shapes, goal_id, users)
 
     async def display_names(self) -> dict[str, str]:
         return await self._database.read(reads.display_names)
@@ -113,6 +123,57 @@ class SqlLedger:
 
     async def revoke_key(self, key_id: str, at: datetime) -> AccessKey:
         return await self._database.write(keys.revoke_key, key_id, at)
+
+    @property
+    def webhooks(self) -> SqlWebhooks:
+        return self._webhooks
+
+    # Rewards: what numbers its grants needs the writer's lock, which `Writing` takes.
+
+    def _writing(self, connection: Connection) -> Writing:
+        return Writing(cursor_of(connection), self._statements, self._identity)
+
+    async def keep_promises(self, at: datetime) -> None:
+        await self._database.write(lambda one: publish.keep_promises(one, self._writing(one), at))
+
+    async def jobs(self) -> int:
+        return await self._database.read(jobs.jobs)
+
+    async def grant_page(self, at: datetime, *, size: int) -> Granted | None:
+        return await self._database.write(lambda one: jobs.grant_page(one, self._writing(one), at, size=size))
+
+    async def sweep(self, goal_id: str, at: datetime) -> int:
+        return await self._database.write(jobs.sweep, goal_id, at)
+
+    async def grants(self, *, after: int = 0, limit: int = 1_000) -> list[RewardGrant]:
+        return await self._database.read(grants.grants, after=after, limit=limit)
+
+    async def grants_of(self, user_id: str, *, limit: int = 1_000) -> list[RewardGrant]:
+        return await self._database.read(grants.grants_of, user_id, limit=limit)
+
+    async def grant(self, grant_id: str) -> RewardGrant:
+        return await self._database.read(grants.grant, grant_id)
+
+    async def claim(self, grant_id: str, at: datetime) -> RewardGrant:
+        return await self._database.write(grants.claim, self._identity.digest_key, grant_id, at)
+
+    async def claim_due(self, at: datetime, *, limit: int = 500) -> int:
+        return await self._database.write(grants.claim_due, self._identity.digest_key, at, limit=limit)
+
+    async def deliver(self, grant_id: str, at: datetime) -> RewardGrant:
+        return await self._database.write(grants.deliver, grant_id, at)
+
+    async def give(self, grant_id: str, at: datetime, *, reason: str, author: str) -> RewardGrant:
+        def query(connection: Connection) -> RewardGrant:
+            return grants.give(connection, self._writing(connection), grant_id, at, reason=reason, author=author)
+
+        return await self._database.write(query)
+
+    async def revoke(self, grant_id: str, at: datetime, *, reason: str, author: str) -> RewardGrant:
+        return await self._database.write(grants.revoke, grant_id, at, reason=reason, author=author)
+
+    async def announcements(self, *, after: int = 0, limit: int = 1_000) -> Sequence[Announcement]:
+        return await self._database.read(grants.announcements, after=after, limit=limit)
 
     # What operators do.
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, select, text, update
 
 from worldevents.errors import UnknownHold
-from worldevents.ledger.append import instant, microseconds
+from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.schema import HOLDS, audit, ban, contribution
 from worldevents.ledger.schema import hidden as hidden_users

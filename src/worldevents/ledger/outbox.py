@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, func, insert, select, tuple_, update
 
+from worldevents import outliers
 from worldevents.errors import BelowZero, UnknownGoal
 from worldevents.ledger import base
-from worldevents.ledger.append import COUNTED, STATUSES, Writing, digests, instant, microseconds
+from worldevents.ledger.append import COUNTED, STATUSES, Writing, digests
 from worldevents.ledger.base import Drained, Entry, GoalTotals, Held, Row, Standing, Watermark
+from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.schema import contribution, contributor, dead_letter, goal, goal_epoch, identity, repair
 from worldevents.ledger.schema import watermark as watermarks
@@ -337,6 +339,17 @@ def user_days(connection: Connection, goal_id: str, users: Sequence[str]) -> dic
         for user_id, occurred_at, amount in connection.execute(query):
             sums[user_id, instant(occurred_at).date()] += amount
     return dict(sums)
+
+
+def shapes(connection: Connection, goal_id: str, users: Sequence[str] | None) -> dict[str, dict[int, int]]:
+    columns = contribution.c
+    query = select(columns.user_id, columns.amount).where(columns.goal_id == goal_id, columns.status == COUNTED)
+    found: dict[str, Counter[int]] = {}
+    for some in [None] if users is None else _chunks(users):
+        asked = query if some is None else query.where(columns.user_id.in_(some))
+        for user_id, amount in connection.execute(asked):
+            found.setdefault(user_id, Counter())[outliers.step(amount)] += 1
+    return {user_id: dict(shape) for user_id, shape in found.items()}
 
 
 def dead_letters(connection: Connection, *, limit: int) -> list[base.DeadLetter]:

@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from worldevents.errors import Complaint, EventConflict, EventInvalid
-from worldevents.ledger.append import Writing, instant, microseconds
+from worldevents.ledger import promises
+from worldevents.ledger.append import Writing
 from worldevents.ledger.document import event_document, event_from_document
+from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.schema import event_version, goal, tier, tier_unlock
 from worldevents.ledger.statements import upsert
 from worldevents.model import CommunityGoal, EventVersion, SeasonalEvent, TierUnlock
@@ -36,7 +38,16 @@ def publish(
     connection.execute(insert(event_version), _version_row(written))
     for one in event.goals:
         _follow(connection, writing, one, published_at)
+    promises.follow_challenges(connection, writing, event, published_at)
     return written
+
+
+def keep_promises(connection: Connection, writing: Writing, at: datetime) -> None:
+    """See `RewardLedger.keep_promises`."""
+    for version in newest(connection):
+        for one in version.event.goals:
+            promises.follow_goal(connection, writing, one, at)
+        promises.follow_challenges(connection, writing, version.event, at)
 
 
 def _refuse_foreign_goals(connection: Connection, event: SeasonalEvent) -> None:
@@ -66,6 +77,7 @@ def _follow(connection: Connection, writing: Writing, declared: CommunityGoal, p
         row = {"goal_id": declared.id, "threshold": f"{one.threshold:f}", "threshold_value": one.threshold_value}
         connection.execute(insert(tier), row)
     total = writing.move_goal(declared.id, changes=1).total
+    promises.follow_goal(connection, writing, declared, published_at)
     writing.unlock(
         [
             TierUnlock(goal_id=declared.id, threshold=threshold, unlocked_at=published_at, position=None)

@@ -12,8 +12,9 @@ from decimal import Decimal
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from worldevents.ledger.append import COUNTED, STATUSES, instant
+from worldevents.ledger.append import COUNTED, LATE, STATUSES
 from worldevents.ledger.base import GoalAudit, GoalTotals, UserTotals
+from worldevents.ledger.instants import instant
 from worldevents.ledger.schema import activity, contribution, contributor, goal, player, tier_unlock
 from worldevents.ledger.statements import upsert
 from worldevents.model import Position, TierUnlock
@@ -53,6 +54,14 @@ def users(connection: Connection, goal_id: str, *, after: str, limit: int) -> li
         .limit(limit)
     )
     return [UserTotals(*row) for row in connection.execute(query)]
+
+
+def late(connection: Connection, goal_id: str, user_id: str) -> int:
+    columns = contribution.c
+    query = select(func.coalesce(func.sum(columns.amount), 0)).where(
+        columns.goal_id == goal_id, columns.user_id == user_id, columns.status == LATE
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def user_day_totals(connection: Connection, goal_id: str) -> dict[tuple[str, date], int]:

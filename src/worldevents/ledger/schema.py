@@ -17,6 +17,8 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
+    and_,
     text,
 )
 
@@ -56,6 +58,8 @@ event_version = Table(
     Column("document", Text, nullable=False),
 )
 
+# `target` follows the newest version of the event; `completed_at` is when the total first reached it, a fact.
+# `promises` changes with every change of what the goal promises: who knows its value knows the open promises.
 goal = Table(
     "goal",
     metadata,
@@ -64,6 +68,9 @@ goal = Table(
     Column("total", BigInteger, nullable=False),
     Column("pending", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Column("target", BigInteger, nullable=True),
+    Column("completed_at", BigInteger, nullable=True),
+    Column("promises", BigInteger, nullable=True),
 )
 
 # What unlocks when: follows the newest version of the event. `threshold` is the percent as declared.
@@ -236,4 +243,137 @@ dead_letter = Table(
     Column("payload", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+)
+
+# Where announcements go. The secrets sign, so they are kept as they are. `kinds` is a JSON list; `cursor` is the number
+# up to which announcements are deliveries, or not for this endpoint; `since` is the first instant that is.
+webhook_endpoint = Table(
+    "webhook_endpoint",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("previous_secret", LargeBinary, nullable=True),
+    Column("previous_until", BigInteger, nullable=True),
+    Column("since", BigInteger, nullable=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger, nullable=True),
+    Column("disabled_why", Text, nullable=False),
+    Column("removed_at", BigInteger, nullable=True),
+)
+
+# What was done to an endpoint, by whom and why.
+webhook_change = Table(
+    "webhook_change",
+    metadata,
+    Column("endpoint_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("what", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# An announcement at one endpoint. What it says is not copied: it stays in the feed. While one is claimed, `due_at` is
+# the end of the claim's lease, and tells the claim apart from later ones.
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("endpoint_id", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=True),
+    Column("last_answer", Integer, nullable=True),
+    Column("last_told", Text, nullable=False),
+    Index(None, "endpoint_id", "status", "due_at"),
+    Index(None, "endpoint_id", "message_id"),
+)
+
+# What a tier of a goal or a personal challenge of an event promises, as it is declared now. It is open from the unlock
+# on, a challenge from its publishing on. `least` is the own amount in the goal that qualifies; `stock`, where there is
+# one, how many may claim it, and `taken` how many have.
+promise = Table(
+    "promise",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("giver", Text, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("goal_id", Text, nullable=False, index=True),
+    Column("audience", Text, nullable=False),
+    Column("least", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("claim_within", BigInteger, nullable=True),
+    Column("stock", BigInteger, nullable=True),
+    Column("taken", BigInteger, nullable=False),
+    Column("is_open", SmallInteger, nullable=False),
+    UniqueConstraint("giver", "owner_id", "name"),
+)
+
+# Every reward that a promise has had, as JSON: a grant names the one that was declared when it was made.
+promised_reward = Table(
+    "promised_reward",
+    metadata,
+    Column("promise_id", BigInteger, ForeignKey("promise.id"), primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+)
+
+# Who has qualified before a promise was opened or made easier is granted page by page: all up to `after_user` are done.
+grant_job = Table(
+    "grant_job",
+    metadata,
+    Column("promise_id", BigInteger, ForeignKey("promise.id"), primary_key=True, autoincrement=False),
+    Column("after_user", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("done_at", BigInteger, nullable=True),
+)
+
+# A fact that is never deleted, one for each promise and user; the empty user is the world. `number` is the order of
+# granting, one series with that of the announcements: a grant is its own announcement.
+reward_grant = Table(
+    "reward_grant",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("promise_id", BigInteger, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("granted_at", BigInteger, nullable=False),
+    Column("claim_until", BigInteger, nullable=True),
+    Column("claimed_at", BigInteger, nullable=True),
+    Column("delivered_at", BigInteger, nullable=True),
+    Column("revoked_at", BigInteger, nullable=True),
+    Column("reason", Text, nullable=True),
+    Column("author", Text, nullable=True),
+    Column("outcome", Text, nullable=True),
+    # By user first: it serves a user's own list, and pages of users in their order are written one behind the other.
+    UniqueConstraint("user_id", "promise_id"),
+)
+
+# What waits to be claimed by itself: only where that was declared, so that it costs nothing elsewhere.
+Index(
+    "reward_grant_claim_until_index",
+    reward_grant.c.claim_until,
+    sqlite_where=and_(reward_grant.c.claim_until.is_not(None), reward_grant.c.status == 0),
+    postgresql_where=and_(reward_grant.c.claim_until.is_not(None), reward_grant.c.status == 0),
+)
+
+# What else a host may act on: tiers that were unlocked, goals that reached their target.
+announcement = Table(
+    "announcement",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
 )

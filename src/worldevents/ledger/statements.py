@@ -6,9 +6,9 @@ and preparing the same six statements again would cost more than the database do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -44,6 +44,7 @@ ROWS_MAX: Final = 512
 """Rows written by one statement; a power of two, as every size of that statement is."""
 
 Parameters = Mapping[str, object]
+T = TypeVar("T")
 
 
 class Prepared:
@@ -77,17 +78,23 @@ class Rows:
 
     def __init__(self, statement: Insert, dialect: Dialect) -> None:
         sql = Prepared(statement, dialect).sql
+        self._returns = " RETURNING " in sql
         start = sql.index("(", sql.index(" VALUES "))
         end = sql.index(")", start) + 1
         self._before, self._one, self._after = sql[:start], sql[start:end], sql[end:]
         self._sql: dict[int, str] = {}
 
-    def insert(self, cursor: Any, rows: Sequence[Sequence[object]]) -> None:
+    def insert(self, cursor: Any, rows: Sequence[Sequence[object]]) -> list[Any]:
+        """Write rows, and fetch what the statement returns of them."""
+        returned: list[Any] = []
         start = 0
         while start < len(rows):
             size = min(ROWS_MAX, 1 << (len(rows) - start).bit_length() - 1)
             cursor.execute(self._sized(size), list(chain.from_iterable(rows[start : start + size])))
+            if self._returns:
+                returned += cursor.fetchall()
             start += size
+        return returned
 
     def _sized(self, size: int) -> str:
         if size not in self._sql:
@@ -101,9 +108,13 @@ class Columns:
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
         self._sql = Prepared(statement, dialect).sql
 
-    def insert(self, cursor: Any, rows: Sequence[Sequence[object]]) -> None:
-        if rows:
-            cursor.execute(self._sql, [bulk.array(column) for column in zip(*rows, strict=True)])
+    def insert(self, cursor: Any, rows: Sequence[Sequence[object]]) -> list[Any]:
+        """Write rows, and fetch what the statement returns of them."""
+        if not rows:
+            return []
+        cursor.execute(self._sql, [bulk.array(column) for column in zip(*rows, strict=True)])
+        returned: list[Any] = cursor.fetchall()
+        return returned
 
 
 class Statements:
@@ -116,6 +127,7 @@ class Statements:
             if dialect.name == "postgresql"
             else pysqlite.dialect()
         )
+        self._parts: dict[Callable[[Dialect], Any], Any] = {}
         self._look_up: dict[int, Prepared] = {}
         is_server = dialect.name == "postgresql"
         self._look_up_all = self._prepare(_LOOK_UP_ALL) if is_server else None
@@ -132,6 +144,13 @@ class Statements:
         self.move_goal = self._prepare(_MOVE_GOAL)
         self.reached_tiers = self._prepare(_REACHED_TIERS)
         self.insert_unlocks = self._prepare(insert(tier_unlock))
+
+    def part(self, make: Callable[[Dialect], T]) -> T:
+        """The statements of another file, made once."""
+        if make not in self._parts:
+            self._parts[make] = make(self._dialect)
+        part: T = self._parts[make]
+        return part
 
     def copy_contributions(self, cursor: Any, rows: Sequence[Sequence[object]]) -> None:
         """Write many rows the quickest way that the database has."""
@@ -192,7 +211,7 @@ def _add_to_contributors(new: sqlite.Insert | postgresql.Insert) -> Insert:
             "amount": contributor.c.amount + new.excluded.amount,
             "pending": contributor.c.pending + new.excluded.pending,
         },
-    )
+    ).returning(contributor.c.goal_id, contributor.c.user_id, contributor.c.amount)
 
 
 def _name_players(dialect: Dialect) -> Executable:
@@ -236,6 +255,10 @@ _MOVE_GOAL = (
             tier.c.threshold_value > goal.c.total - bindparam("counted"),
         )
         .exists(),
+        # Compared by who asks: SQLite 3.40 finds that no added column IS NULL here.
+        goal.c.target,
+        goal.c.completed_at,
+        goal.c.promises,
     )
 )
 

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
@@ -62,6 +62,7 @@ from worldevents.model import (
     Unreadable,
 )
 from worldevents.movements import Ban, Movement
+from worldevents.standing import Standing
 
 Answer = Receipt | WorldEventsError
 """What a store says to one contribution of a batch."""
@@ -120,6 +121,13 @@ class Store(Protocol):
 
     async def progress(self, goal_id: str, user_id: str | None) -> GoalProgress:
         """A goal's state and one user's share, both of the same moment."""
+        ...
+
+    async def standing(self, goal_id: str, user_id: str) -> Standing:
+        """A user's place on a goal's board, and how many have what its tiers ask for; all of the same moment (law 4).
+
+        Where a goal is cut into partitions, each of them tells its own moment.
+        """
         ...
 
     async def leaderboard(
@@ -188,6 +196,8 @@ class UserRecord:
     amount: int
     pending: int
     days: Sequence[tuple[date, int]] = ()
+    shape: Mapping[int, int] = field(default_factory=dict)
+    """How many counted contributions are in each of `outliers`' steps, if the goal has such a rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

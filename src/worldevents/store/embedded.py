@@ -34,6 +34,8 @@ from worldevents.model import (
     TierUnlock,
 )
 from worldevents.movements import Ban, Movement
+from worldevents.outliers import History
+from worldevents.standing import Standing, minimums
 from worldevents.store.base import Answer
 from worldevents.store.feed import Feed, Voices
 from worldevents.store.judging import Judge, LiveGoal, Mover
@@ -119,6 +121,8 @@ class EmbeddedStore:
         live = known or await self._load(goal)
         if live.days is None and goal.metric.limits.per_user_day is not None:
             live.days = Counter(await self._ledger.user_day_totals(goal.id))
+        if live.history is None and goal.outliers is not None:
+            live.history = History(await self._ledger.shapes(goal.id))
         return live
 
     async def _load(self, goal: CommunityGoal) -> LiveGoal:
@@ -173,6 +177,8 @@ class EmbeddedStore:
             if live.days is not None:
                 for today, amount in case.days.items():
                     live.days[today] += amount
+            if live.history is not None:
+                live.history.take(case.history)
         for goal_id, totals in appended.totals.items():
             live = self._goals[goal_id]
             changed = totals.seq != live.seq
@@ -249,6 +255,21 @@ class EmbeddedStore:
             user_contribution=live.ranking.amount(user_id),
             user_pending=live.held.get(user_id, 0),
             user_rank=live.ranking.rank(user_id),
+        )
+
+    async def standing(self, goal_id: str, user_id: str) -> Standing:
+        live = self._live(goal_id)
+        ranking, amount = live.ranking, live.ranking.amount(user_id)
+        above, more = ranking.above(amount), ranking.next_above(amount)
+        return Standing(
+            state=live.state(self._epoch),
+            amount=amount,
+            pending=live.held.get(user_id, 0),
+            above=above,
+            tied=ranking.above(amount - 1) - above if amount else 0,
+            next_amount=more,
+            next_tied=0 if more is None else above - ranking.above(more),
+            reached={asked: ranking.above(asked - 1) for asked in minimums(live.goal)},
         )
 
     async def leaderboard(

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from worldevents import movements, rules
+from worldevents import movements, outliers, rules
 from worldevents.errors import ContributionConflict, UserBanned, WorldEventsError
 from worldevents.ledger.base import Entry, Row
 from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution, GoalState, TierUnlock
 from worldevents.movements import Movement
+from worldevents.outliers import History
 from worldevents.store.ranking import Ranking
 
 
@@ -24,6 +25,8 @@ class LiveGoal:
     held: Counter[str]
     days: Counter[tuple[str, date]] | None
     """Counted amounts by user and UTC day; None for a goal without a limit by day."""
+    history: History | None = None
+    """What counted so far; None for a goal that holds no outliers."""
     total: int = 0
     pending: int = 0
     seq: int = 0
@@ -54,6 +57,14 @@ class Case:
     counted: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     days: dict[tuple[str, date], int] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+
+    def is_outlier(self, user_id: str, amount: int) -> bool:
+        """Whether the goal's rule, if it has one, holds this amount."""
+        rule, kept = self.live.goal.outliers, self.live.history
+        if rule is None or kept is None:
+            return False
+        return outliers.is_outlier(rule, user_id, amount, kept=kept, also=self.history)
 
 
 class Judge:
@@ -116,12 +127,15 @@ class Judge:
             total=live.total + live.pending + case.added,
             user_today=0 if live.days is None or today is None else live.days[today] + case.days.get(today, 0),
             user_total=live.ranking.amount(user_id) + counted if has_limit else 0,
+            is_outlier=case.is_outlier(user_id, amount),
         )
         case.added += amount
         if status is ContributionStatus.HELD:
             case.held[user_id] = case.held.get(user_id, 0) + amount
         else:
             case.counted[user_id] = counted + amount
+            if live.history is not None:
+                case.history.add(user_id, amount)
             if today is not None:
                 case.days[today] = case.days.get(today, 0) + amount
         return status

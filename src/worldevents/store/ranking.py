@@ -59,14 +59,23 @@ class Ranking:
     def rank(self, user_id: str) -> int | None:
         """1 + the number of users with strictly more, or None."""
         amount = self._amounts.get(user_id)
-        return None if amount is None else self._rank(-amount)
+        return None if amount is None else 1 + self._above(-amount)
+
+    def above(self, amount: int) -> int:
+        """The number of users with strictly more than this amount."""
+        return self._above(-amount)
+
+    def next_above(self, amount: int) -> int | None:
+        """The least amount that a user has and that is more than this one, or None."""
+        above = self._above(-amount)
+        return -next(self._from(above - 1))[0] if above else None
 
     def rows(self, start: int, limit: int) -> Iterator[tuple[int, str, int]]:
         """Up to `limit` (rank, user, amount) from the place `start` (0 is the top) on."""
         last, rank = 0, 0
         for place, (negated, user) in zip(range(start, start + limit), self._from(start), strict=False):
             if negated != last:
-                rank = self._rank(negated) if last == 0 else 1 + place
+                rank = 1 + (self._above(negated) if last == 0 else place)
                 last = negated
             yield rank, user, -negated
 
@@ -80,9 +89,11 @@ class Ranking:
 
     # Blocks.
 
-    def _rank(self, negated: int) -> int:
+    def _above(self, negated: int) -> int:
         block = bisect_left(self._lasts, (negated, ""))
-        return 1 + self._before(block) + bisect_left(self._negated[block], negated)
+        if block == len(self._lasts):
+            return len(self._amounts)
+        return self._before(block) + bisect_left(self._negated[block], negated)
 
     def _find(self, negated: int, user: str) -> tuple[int, int]:
         """The block and the place inside it where this one stands, or would stand if the last block went on."""

@@ -115,6 +115,24 @@ class CountingLaws:
         assert (appended.totals["volume"].total, appended.totals["volume"].pending) == (1, 10)
         assert await ledger.users("volume") == [UserTotals("ann", 1, 10)]
 
+    async def test_law_2_what_came_late_is_a_users_own(self, ledger: Ledger) -> None:
+        """Law 2: late rows are in no sum, and added up for the one user and goal they are of."""
+        batch = [a_contribution("c1", 1), a_contribution("c2", 10), a_contribution("c3", 100)]
+        await ledger.append([*batch, a_contribution("c1", 7, user="bob")], keep(COUNTED, LATE, LATE, LATE))
+        await ledger.append([a_contribution("c1", 9, goal="workouts")], keep(LATE))
+        assert [await ledger.late("volume", user) for user in ("ann", "bob", "cid")] == [110, 7, 0]
+        assert await ledger.late("workouts", "ann") == 9
+
+    async def test_law_2_shapes_count_what_counted(self, ledger: Ledger) -> None:
+        """Law 2: how many counted amounts of each user are in each step, of all users or of these."""
+        batch = [a_contribution(f"c{place}", amount) for place, amount in enumerate((8, 8, 9, 100, 200))]
+        bob = a_contribution("c1", 1, user="bob")
+        await ledger.append([*batch, bob], keep(COUNTED, COUNTED, COUNTED, HELD, LATE, COUNTED))
+        await ledger.append([a_contribution("c1", 16, goal="workouts")], keep())
+        assert await ledger.shapes("volume") == {"ann": {24: 2, 25: 1}, "bob": {0: 1}}
+        assert await ledger.shapes("volume", ["bob", "cid"]) == {"bob": {0: 1}}
+        assert await ledger.shapes("workouts") == {"ann": {32: 1}}
+
     async def test_law_2_users_add_up(self, ledger: Ledger) -> None:
         """Law 2: each user's sums are those of that user's rows, over several appends."""
         await ledger.append([a_contribution("c1", 1), a_contribution("c2", 2, user="bob")], keep())

@@ -1,4 +1,4 @@
-"""Laws 2, 13 and 14 of the ledger: what movements do to its sums, and what it keeps of what operators did."""
+"""Laws 2, 17 and 18 of the ledger: what movements do to its sums, and what it keeps of what operators did."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def a_note(subject: str = "ann", reason: str = "why") -> Note:
 
 
 class MovingLaws:
-    """Laws 2, 13 and 14; `LedgerLaws` adds the fixtures."""
+    """Laws 2, 17 and 18; `LedgerLaws` adds the fixtures."""
 
     @pytest.mark.parametrize(
         ("status", "amount", "left"),
@@ -62,10 +62,10 @@ class MovingLaws:
         assert [one.position and one.position.seq for one in appended.unlocks] == [first.position]
 
     @pytest.mark.parametrize(("status", "amount"), [(CORRECTED, -101), (WITHHELD, 101), (RELEASED, 51), (REJECTED, 51)])
-    async def test_law_13_nobody_has_less_than_nothing(
+    async def test_law_17_nobody_has_less_than_nothing(
         self, ledger: Ledger, status: ContributionStatus, amount: int
     ) -> None:
-        """Law 13: an append that would leave a user below zero, counted or held, is nothing at all."""
+        """Law 17: an append that would leave a user below zero, counted or held, is nothing at all."""
         await ledger.append([a_contribution("a", 100), a_contribution("b", 50)], keep(COUNTED, HELD))
         before = await ledger_state(ledger)
         with pytest.raises(BelowZero):
@@ -74,8 +74,8 @@ class MovingLaws:
             )
         assert await ledger_state(ledger) == before
 
-    async def test_law_13_in_a_drain_it_is_a_repair(self, draining: Draining) -> None:
-        """Law 13: what a store moved on the strength of a contribution that it counted twice is taken back too."""
+    async def test_law_17_in_a_drain_it_is_a_repair(self, draining: Draining) -> None:
+        """Law 17: what a store moved on the strength of a contribution that it counted twice is taken back too."""
         await draining.drain(draining.entry(a_contribution("a", 10), 1))
         drained = await draining.drain(
             draining.entry(a_contribution("a", 10), 2),
@@ -92,8 +92,8 @@ class MovingLaws:
         assert (await draining.totals()).total == 13
         assert [one.reason for one in await draining.ledger.dead_letters()] == ["BelowZero"]
 
-    async def test_law_14_what_was_done_is_kept_in_its_order(self, open_ledger: LedgerOpener, ledger: Ledger) -> None:
-        """Law 14: newest first, page by page, of one subject or all; whoever opens the ledger next has it too."""
+    async def test_law_18_what_was_done_is_kept_in_its_order(self, open_ledger: LedgerOpener, ledger: Ledger) -> None:
+        """Law 18: newest first, page by page, of one subject or all; whoever opens the ledger next has it too."""
         assert await ledger.notes() == []
         kept = [await ledger.note(a_note(subject)) for subject in ("ann", "bob", "ann")]
         assert [one.number for one in kept] == sorted({one.number for one in kept})
@@ -103,8 +103,8 @@ class MovingLaws:
             assert await reopened.notes(before=kept[1].number) == kept[:1]
             assert await reopened.notes(subject="bob") == [kept[1]]
 
-    async def test_law_14_a_user_has_one_ban_at_a_time(self, ledger: Ledger) -> None:
-        """Law 14: asked again it is the same one; after it is lifted, the next has another number."""
+    async def test_law_18_a_user_has_one_ban_at_a_time(self, ledger: Ledger) -> None:
+        """Law 18: asked again it is the same one; after it is lifted, the next has another number."""
         first = await ledger.ban_user("ann", at=DURING, reason="cheats", author="ops")
         assert (first.user_id, first.at, first.reason, first.author) == ("ann", DURING, "cheats", "ops")
         assert await ledger.ban_user("ann", at=LATER, reason="again", author="else") == first
@@ -115,8 +115,8 @@ class MovingLaws:
         assert await ledger.bans() == [other]
         assert (await ledger.ban_user("ann", at=LATER, reason="more", author="ops")).number > other.number
 
-    async def test_law_14_who_is_hidden_is_known(self, open_ledger: LedgerOpener, ledger: Ledger) -> None:
-        """Law 14: hiding and showing again may be repeated, and is there for whoever opens the ledger next."""
+    async def test_law_18_who_is_hidden_is_known(self, open_ledger: LedgerOpener, ledger: Ledger) -> None:
+        """Law 18: hiding and showing again may be repeated, and is there for whoever opens the ledger next."""
         for user in ("ann", "ann", "bob"):
             await ledger.hide(user, at=DURING)
         await ledger.unhide("bob")
@@ -124,8 +124,8 @@ class MovingLaws:
         async with open_ledger() as reopened:
             assert await reopened.hidden() == {"ann"}
 
-    async def test_law_14_holds_are_listed_until_they_are_decided(self, ledger: Ledger) -> None:
-        """Law 14: oldest first, page by page, of one goal or all; what is decided is known by its id for ever."""
+    async def test_law_18_holds_are_listed_until_they_are_decided(self, ledger: Ledger) -> None:
+        """Law 18: oldest first, page by page, of one goal or all; what is decided is known by its id for ever."""
         batch = [a_contribution(one, 10) for one in ("a", "b", "c")] + [a_contribution("d", 10, goal="workouts")]
         await ledger.append(batch, keep(HELD, COUNTED, HELD, HELD))
         await ledger.append([a_contribution(movements.withholding("b"), 10)], keep(WITHHELD))

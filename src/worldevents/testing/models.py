@@ -6,9 +6,10 @@ Nothing here is fast, and nothing here is taken from the code it is compared wit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from worldevents.model import (
     CommunityGoal,
@@ -22,6 +23,37 @@ Key = tuple[str, str, str]
 
 _COUNTS = {"counted": 1, "corrected": 1, "released": 1, "withheld": -1}
 _HOLDS = {"held": 1, "released": -1, "rejected": -1, "withheld": 1}
+
+
+def place_of(
+    user: str, amounts: Mapping[str, int], minimums: Sequence[int]
+) -> tuple[int, int, int, int | None, int, dict[int, int]]:
+    """A user's amount, and by comparing with everybody: how many have more, as much, what is next, who has that.
+
+    And for each of these minimums, how many have it.
+    """
+    every = [amount for amount in amounts.values() if amount]
+    own = amounts.get(user, 0)
+    more = min((amount for amount in every if amount > own), default=None)
+    above, tied = sum(amount > own for amount in every), every.count(own)
+    reached = {least: sum(amount >= least for amount in every) for least in minimums}
+    return own, above, tied, more, 0 if more is None else every.count(more), reached
+
+
+def step_of(amount: int) -> int:
+    """The last of the steps 1, 1 1/8, ... 1 7/8, 2, 2 1/4, ... that is not above an amount, by trying them."""
+    doublings = 0
+    while 2 ** (doublings + 1) <= amount:
+        doublings += 1
+    return 8 * doublings + max(part for part in range(8) if Fraction(8 + part, 8) * 2**doublings <= amount)
+
+
+def is_far(amount: int, amounts: Sequence[int], deviations: int) -> bool:
+    """Whether an amount is out of line with these, by sorting them."""
+    steps = sorted(map(step_of, amounts))
+    centre = steps[(len(steps) - 1) // 2]
+    distances = sorted(abs(one - centre) for one in steps)
+    return step_of(amount) - centre > deviations * max(4, distances[(len(distances) - 1) // 2])
 
 
 class LedgerModel:
@@ -145,8 +177,23 @@ class StoreModel(LedgerModel):
             (limits.per_user, item.amount + self.sum(goal.id, "counted", item.user_id)),
         ]
         if all(bound is None or amount <= bound for bound, amount in bounds):
-            return "counted"
+            return "held" if self._is_outlier(item) else "counted"
         return "held" if limits.over is OverLimit.HOLD else "limit_exceeded"
+
+    def _is_outlier(self, item: GoalContribution) -> bool:
+        # Movements are in no history: a row that was counted stays one, whatever became of its amount.
+        rule = self.goals[item.goal_id].outliers
+        if rule is None:
+            return False
+        rows = [
+            (owner, amount)
+            for (goal, owner, _), (amount, kept) in self.rows.items()
+            if goal == item.goal_id and kept == "counted"
+        ]
+        own, every = [amount for owner, amount in rows if owner == item.user_id], [amount for _, amount in rows]
+        if len(own) < rule.own_least or len(every) < rule.everyones_least:
+            return False
+        return all(is_far(item.amount, amounts, rule.deviations) for amounts in (own, every))
 
     def _on_day(self, item: GoalContribution, instant: datetime) -> int:
         return sum(

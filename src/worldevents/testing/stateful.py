@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -19,12 +20,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from worldevents import movements
 from worldevents.errors import BelowZero, EventConflict, UnknownGoal
 from worldevents.ledger.base import Ledger
-from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution, Limits, OverLimit, SeasonalEvent
+from worldevents.model import (
+    CommunityGoal,
+    ContributionStatus,
+    GoalContribution,
+    Limits,
+    OutlierRule,
+    OverLimit,
+    SeasonalEvent,
+)
 from worldevents.movements import Movement
 from worldevents.testing.builders import STARTS_AT, a_contribution, a_goal, an_event, in_window, with_target
 from worldevents.testing.clock import ManualClock
 from worldevents.testing.ledger_counting import keep
-from worldevents.testing.models import LedgerModel, StoreModel
+from worldevents.testing.models import LedgerModel, StoreModel, place_of
 from worldevents.testing.opened import MANY, LedgerOpener, OpenStore, StoreOpener
 
 T = TypeVar("T")
@@ -50,6 +59,14 @@ LIMITS = st.builds(
     per_user_day=st.sampled_from([None, 60]),
     per_user=st.sampled_from([None, 75]),
     over=st.sampled_from(OverLimit),
+)
+
+
+OUTLIERS = st.none() | st.builds(
+    OutlierRule,
+    deviations=st.integers(1, 3),
+    own_least=st.integers(1, 3),
+    everyones_least=st.integers(1, 5),
 )
 
 
@@ -93,15 +110,15 @@ class StoreMachine(Machine):
         """A fresh, empty database, and how a store over it is opened."""
         raise NotImplementedError
 
-    @initialize(limits=LIMITS)
-    def begin(self, limits: Limits) -> None:
-        """Publish an event of two goals, one of them with limits."""
+    @initialize(limits=LIMITS, outliers=OUTLIERS)
+    def begin(self, limits: Limits, outliers: OutlierRule | None) -> None:
+        """Publish an event of two goals, one of them with limits, and perhaps with a rule for outliers."""
         self.clock = ManualClock(STARTS_AT + timedelta(hours=1))
         self.model = StoreModel()
         self.opener = self._stack.enter_context(self.database())
         self.opened: OpenStore = self.reopen(self.opener(self.clock))
         self.seen: dict[str, tuple[str, int]] = {}
-        volume = a_goal(target=400, limits=limits)
+        volume = replace(a_goal(target=400, limits=limits), outliers=outliers)
         self.event = in_window(an_event(volume, a_goal("workouts", target=200, percents=("10",))), STARTS_AT, ENDS_AT)
         self._publish(self.event)
 
@@ -135,6 +152,12 @@ class StoreMachine(Machine):
         """One user's new contributions in one batch, up to the limits and over them."""
         first = len(self.model.rows)
         self.contribute([a_contribution(f"{first}-{index}", amount, user=user) for index, amount in enumerate(amounts)])
+
+    @rule(outliers=OUTLIERS)
+    def change_the_rule(self, outliers: OutlierRule | None) -> None:
+        """An edit turns the rule for outliers on or off, or makes it another one."""
+        first, *others = self.event.goals
+        self._publish(self._with_goals(replace(first, outliers=outliers), *others))
 
     @rule(
         user=st.sampled_from(USERS),
@@ -233,6 +256,11 @@ class StoreMachine(Machine):
             shares = (progress.user_contribution, progress.user_pending, progress.user_rank)
             sums = (model.sum(goal_id, "counted", user), model.sum(goal_id, "held", user))
             assert shares == (*sums, ranks.get(user))
+            found_place = await store.standing(goal_id, user)
+            place = (found_place.amount, found_place.above, found_place.tied, found_place.next_amount)
+            expected = place_of(user, {one: amount for _, one, amount, _ in rows}, (1,))
+            assert (*place, found_place.next_tied, dict(found_place.reached)) == expected
+            assert (found_place.pending, found_place.rank) == (progress.user_pending, progress.user_rank)
         assert (state.epoch, state.seq) >= self.seen.get(goal_id, ("", 0))
         self.seen[goal_id] = (state.epoch, state.seq)
 

@@ -189,13 +189,14 @@ class CountingLaws:
         over = OverLimit.HOLD if refuse_over_user is None else OverLimit.REFUSE
         return a_goal(limits=Limits(per_contribution=100, per_user=refuse_over_user, over=over))
 
-    @pytest.mark.parametrize("verb", ["state", "progress", "leaderboard"])
+    @pytest.mark.parametrize("verb", ["state", "progress", "standing", "leaderboard"])
     async def test_no_such_goal(self, opened: OpenStore, verb: str) -> None:
         """Every verb about one goal raises UnknownGoal where there is none."""
         store = opened.store
         asked: dict[str, Callable[[str], Awaitable[object]]] = {
             "state": store.state,
             "progress": lambda goal_id: store.progress(goal_id, "ann"),
+            "standing": lambda goal_id: store.standing(goal_id, "ann"),
             "leaderboard": lambda goal_id: store.leaderboard(goal_id, limit=1),
         }
         with pytest.raises(UnknownGoal):

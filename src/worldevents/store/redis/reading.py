@@ -11,6 +11,7 @@ from typing import Any, Final
 from worldevents import rules
 from worldevents.errors import StoreLost, UnknownGoal
 from worldevents.model import CommunityGoal, Contributor, GoalProgress, GoalState, Leaderboard, Partition
+from worldevents.standing import Standing, minimums
 from worldevents.store.keys import Keys, number_of
 from worldevents.store.redis import words
 from worldevents.store.redis.connection import Connection, failing
@@ -74,6 +75,23 @@ class Reading:
         others = [one for one in self.partitions(goal_id) if one.number != place]
         more = await asyncio.gather(*(self._call("above", one, str(amount)) for one in others))
         return 1 + above + sum(map(int, more))
+
+    async def standing(self, goal_id: str, user_id: str) -> Standing:
+        goal, parts = self.goal(goal_id), self.partitions(goal_id)
+        asked, place = minimums(goal), number_of(user_id, self._partitions)
+        own = await self._call("standing", parts[place], user_id, "", *map(str, asked))
+        # The others do not know what the user has.
+        also = await asyncio.gather(
+            *(
+                self._call("standing", one, user_id, str(int(own[1])), *map(str, asked))
+                for one in parts
+                if one.number != place
+            )
+        )
+        told = [*also[:place], own, *also[place:]]
+        if any(one[0][1] != b"1" for one in told):
+            raise StoreLost
+        return words.standing(goal, told, own, asked)
 
     async def leaderboard(
         self, goal_id: str, *, limit: int, around: str | None = None, user_id: str | None = None

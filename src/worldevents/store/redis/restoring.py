@@ -92,7 +92,8 @@ class Refilling:
 
 def _user(record: UserRecord) -> list[str]:
     days = [word for when, amount in record.days for word in (words.day(when), str(amount))]
-    return [record.user_id, str(record.amount), str(record.pending), str(len(record.days)), *days]
+    shape = words.shape(record.shape)
+    return [record.user_id, str(record.amount), str(record.pending), shape, str(len(record.days)), *days]
 
 
 def _shared(page: Sequence[T], partitions: int, user_of: Callable[[T], str]) -> dict[int, list[T]]:

@@ -30,6 +30,7 @@ from worldevents.model import (
     Unreadable,
 )
 from worldevents.movements import Movement
+from worldevents.standing import Standing
 from worldevents.store.keys import digest
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,8 +74,16 @@ def configuration(goal: CommunityGoal, version: int, *, again: bool) -> list[str
         "day": "" if limits.per_user_day is None else str(limits.per_user_day),
         "user": "" if limits.per_user is None else str(limits.per_user),
         "over": limits.over.value,
+        "deviations": "" if goal.outliers is None else str(goal.outliers.deviations),
+        "own_least": "" if goal.outliers is None else str(goal.outliers.own_least),
+        "everyones_least": "" if goal.outliers is None else str(goal.outliers.everyones_least),
     }
     return [str(version), str(int(again)), *(word for pair in told.items() for word in pair)]
+
+
+def shape(found: Mapping[int, int]) -> str:
+    """A user's history as the functions keep it."""
+    return " ".join(f"{step}={count}" for step, count in sorted(found.items()))
 
 
 def known(amount: int, status: ContributionStatus, position: Position) -> str:
@@ -171,6 +180,22 @@ def state(goal: CommunityGoal, told: Sequence[Sequence[Any]]) -> GoalState:
         unlocks=unlocks(goal.id, told[0][6]),
         epoch=epochs[0],
         seq=sum(int(one[2]) for one in told),
+    )
+
+
+def standing(goal: CommunityGoal, told: Sequence[Sequence[Any]], own: Sequence[Any], asked: Sequence[int]) -> Standing:
+    """One user's place from what all partitions say of it, `own` being the one that the user is in."""
+    nearest = [(int(one[5]), int(one[6])) for one in told if one[5]]
+    more = min((amount for amount, _ in nearest), default=None)
+    return Standing(
+        state=state(goal, [one[0] for one in told]),
+        amount=int(own[1]),
+        pending=int(own[2]),
+        above=sum(int(one[3]) for one in told),
+        tied=sum(int(one[4]) for one in told),
+        next_amount=more,
+        next_tied=sum(count for amount, count in nearest if amount == more),
+        reached={amount: sum(int(one[7 + place]) for one in told) for place, amount in enumerate(asked)},
     )
 
 

@@ -51,6 +51,17 @@ local function acknowledge(keys, args)
   return 1
 end
 
+local function unlearn(base, user, step)
+  local shape = shape_of(redis.call('HGET', base .. ':shapes', user))
+  if shape[step] then
+    shape[step] = shape[step] > 1 and shape[step] - 1 or nil
+    redis.call('HSET', base .. ':shapes', user, shape_told(shape))
+    if redis.call('HINCRBY', base .. ':shape', text(step), '-1') < 1 then
+      redis.call('HDEL', base .. ':shape', text(step))
+    end
+  end
+end
+
 -- take_back  ARGV: epoch, position, user, amount, status -> 1, or 0 where that was done, or in another epoch
 local function take_back(keys, args)
   local base, position, user, amount = keys[1], args[2], args[3], tonumber(args[4])
@@ -67,6 +78,9 @@ local function take_back(keys, args)
   if effect[2] ~= 0 then
     redis.call('HINCRBY', base .. ':state', 'pending', text(-effect[2] * amount))
     redis.call('HINCRBY', base .. ':held', user, text(-effect[2] * amount))
+  end
+  if args[5] == 'counted' then
+    unlearn(base, user, step_of(amount))
   end
   tell(base, 1)
   return 1
@@ -91,10 +105,14 @@ local function configure(keys, args)
   if tonumber(args[1]) < version or (tonumber(args[1]) == version and args[2] ~= '1') then
     return 0
   end
-  local had_days = limit(as_table(redis.call('HGETALL', base .. ':goal')), 'day')
+  local before = as_table(redis.call('HGETALL', base .. ':goal'))
   redis.call('HSET', base .. ':goal', 'version', args[1], unpack(args, 3))
-  if limit(as_table(redis.call('HGETALL', base .. ':goal')), 'day') and not had_days and number(base, 'last') > 0 then
-    -- What counted on each day is in the ledger alone: nothing more is taken until it was brought here.
+  local goal, is_new = as_table(redis.call('HGETALL', base .. ':goal')), false
+  for _, name in ipairs({'day', 'deviations'}) do
+    is_new = is_new or limit(goal, name) and not limit(before, name)
+  end
+  if is_new and number(base, 'last') > 0 then
+    -- What counted on each day, or how much at once, is in the ledger alone: nothing is taken until it was brought.
     redis.call('HSET', base .. ':state', 'open', '0')
   end
   if is_open(base) then

@@ -29,6 +29,61 @@ local function broken(goal, amount, today, total)
   end
 end
 
+-- Histories: word for word what `outliers` decides.
+
+local STEPS = 8
+local LEAST_SPREAD = 4
+
+local function step_of(amount)
+  local part, doublings = math.frexp(amount)
+  return STEPS * (doublings - 1) + math.floor((2 * part - 1) * STEPS)
+end
+
+local function shape_of(told)
+  local found = {}
+  for step, count in string.gmatch(told or '', '(%d+)=(%d+)') do
+    found[tonumber(step)] = tonumber(count)
+  end
+  return found
+end
+
+local function shape_told(shape)
+  local words = {}
+  for step, count in pairs(shape) do
+    table.insert(words, text(step) .. '=' .. text(count))
+  end
+  return table.concat(words, ' ')
+end
+
+local function middle(shape, all)
+  local steps, passed, place = {}, 0, 0
+  for step in pairs(shape) do
+    table.insert(steps, step)
+  end
+  table.sort(steps)
+  repeat
+    place = place + 1
+    passed = passed + shape[steps[place]]
+  until passed * 2 >= all
+  return steps[place]
+end
+
+local function is_far(shape, step, least, deviations)
+  local all, distances = 0, {}
+  for _, count in pairs(shape) do
+    all = all + count
+  end
+  if all < least then
+    return false
+  end
+  local centre = middle(shape, all)
+  for other, count in pairs(shape) do
+    local distance = math.abs(other - centre)
+    distances[distance] = (distances[distance] or 0) + count
+  end
+  return step - centre > deviations * math.max(LEAST_SPREAD, middle(distances, all))
+end
+
 local function counted_by(base, user)
   return -tonumber(redis.call('ZSCORE', base .. ':board', user) or '0')
 end
@@ -40,10 +95,19 @@ local function add_to_board(base, user, amount)
   end
 end
 
+local function shape_all(base)
+  local found, told = {}, redis.call('HGETALL', base .. ':shape')
+  for place = 1, #told, 2 do
+    found[tonumber(told[place])] = tonumber(told[place + 1])
+  end
+  return found
+end
+
 -- What the batch would do, so far.
 local function picture(base, goal, arrived, cap)
   return {base = base, goal = goal, arrived = arrived, cap = cap, sum = number(base, 'total') + number(base, 'pending'),
           counted = {}, held = {}, days = {}, new = {}, entries = {}, users = {},
+          everyones = limit(goal, 'deviations') and shape_all(base), shapes = {}, learnt = {}, learners = {},
           epoch = field(base, 'epoch'), last = number(base, 'last')}
 end
 
@@ -51,6 +115,27 @@ local function today_of(batch, item)
   local key = item.user .. ':' .. text(math.floor(item.instant / DAY))
   local stored = tonumber(redis.call('HGET', batch.base .. ':days', key) or '0')
   return key, stored + (batch.days[key] or 0)
+end
+
+local function shape_by(batch, user)
+  local found = batch.shapes[user] or shape_of(redis.call('HGET', batch.base .. ':shapes', user))
+  batch.shapes[user] = found
+  return found
+end
+
+local function is_outlier(batch, user, amount)
+  local goal, step = batch.goal, step_of(amount)
+  local deviations = limit(goal, 'deviations')
+  return is_far(shape_by(batch, user), step, limit(goal, 'own_least'), deviations)
+         and is_far(batch.everyones, step, limit(goal, 'everyones_least'), deviations)
+end
+
+local function learn(batch, user, amount)
+  local step, own = step_of(amount), shape_by(batch, user)
+  own[step] = (own[step] or 0) + 1
+  batch.everyones[step] = (batch.everyones[step] or 0) + 1
+  batch.learnt[step] = (batch.learnt[step] or 0) + 1
+  batch.learners[user] = own
 end
 
 local function amount_of(batch, item)
@@ -70,13 +155,16 @@ local function amount_of(batch, item)
     return '!limit_exceeded|the amount is over ' .. why
   end
   batch.sum = batch.sum + amount
-  if why then
+  if why or batch.everyones and is_outlier(batch, user, amount) then
     batch.held[user] = (batch.held[user] or 0) + amount
     return 'held'
   end
   batch.counted[user] = (batch.counted[user] or 0) + amount
   if day then
     batch.days[day] = (batch.days[day] or 0) + amount
+  end
+  if batch.everyones then
+    learn(batch, user, amount)
   end
   return 'counted'
 end
@@ -141,6 +229,12 @@ local function write(batch)
   end
   for day, amount in pairs(batch.days) do
     redis.call('HINCRBY', base .. ':days', day, text(amount))
+  end
+  for user, shape in pairs(batch.learners) do
+    redis.call('HSET', base .. ':shapes', user, shape_told(shape))
+  end
+  for step, count in pairs(batch.learnt) do
+    redis.call('HINCRBY', base .. ':shape', text(step), text(count))
   end
   redis.call('ZADD', base .. ':hours', text(hour), text(hour))
   redis.call('HSET', base .. ':state', 'last', text(batch.last + #batch.entries))

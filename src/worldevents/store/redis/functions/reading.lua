@@ -11,6 +11,30 @@ local function progress(keys, args)
   return {state(base), text(own), redis.call('HGET', base .. ':held', user) or '0', text(above)}
 end
 
+-- standing  ARGV: user, an amount or '' for what counts for that user, then amounts
+-- -> {state, the amount, own held, how many have strictly more, as much, the next greater amount or '', how many have
+--     that, and how many have at least each of the amounts}
+local function standing(keys, args)
+  local base, user, amount = keys[1], args[1], args[2]
+  local board = base .. ':board'
+  if amount == '' then
+    amount = text(counted_by(base, user))
+  end
+  local score = text(-tonumber(amount))
+  local above = redis.call('ZCOUNT', board, '-inf', '(' .. score)
+  local more, as_many = '', 0
+  if above > 0 then
+    local nearest = tonumber(redis.call('ZRANGE', board, above - 1, above - 1, 'WITHSCORES')[2])
+    more, as_many = text(-nearest), redis.call('ZCOUNT', board, text(nearest), text(nearest))
+  end
+  local told = {state(base), amount, redis.call('HGET', base .. ':held', user) or '0', text(above),
+                text(redis.call('ZCOUNT', board, score, score)), more, text(as_many)}
+  for place = 3, #args do
+    table.insert(told, text(redis.call('ZCOUNT', board, '-inf', text(-tonumber(args[place])))))
+  end
+  return told
+end
+
 -- Where a user with this amount stands, or would: how many come before. By halves among those with as much.
 local function place_of(base, amount, user)
   local board = base .. ':board'
@@ -56,6 +80,7 @@ local function sum(keys, args)
 end
 
 reads('progress', progress)
+reads('standing', standing)
 reads('rows', rows)
 reads('place', place)
 reads('above', above)

@@ -34,7 +34,7 @@ local function wipe(keys, args)
     return 0
   end
   forget(base, 'inf')
-  for _, name in ipairs({'state', 'board', 'held', 'days', 'outbox', 'undone', 'hours', 'banned'}) do
+  for _, name in ipairs({'state', 'board', 'held', 'days', 'shapes', 'shape', 'outbox', 'undone', 'hours', 'banned'}) do
     redis.call('UNLINK', base .. ':' .. name)
   end
   redis.call('HSET', base .. ':state', 'filling', args[2], 'open', '0', 'token', args[1],
@@ -42,25 +42,32 @@ local function wipe(keys, args)
   return 1
 end
 
--- fill_users  ARGV: token, epoch, then for each: user, amount, pending, how many days, and each day and its amount
+-- fill_users  ARGV: token, epoch, then for each: user, amount, pending, history or '', how many days, and each day and
+-- its amount
 local function fill_users(keys, args)
   local base, place = keys[1], 3
   if not holds(base, args[1], args[2]) then
     return 0
   end
   while place <= #args do
-    local user, days = args[place], tonumber(args[place + 3])
+    local user, shape, days = args[place], args[place + 3], tonumber(args[place + 4])
     if args[place + 1] ~= '0' then
       redis.call('ZADD', base .. ':board', '-' .. args[place + 1], user)
     end
     if args[place + 2] ~= '0' then
       redis.call('HSET', base .. ':held', user, args[place + 2])
     end
+    -- Once for each user, though a call may be made again.
+    if shape ~= '' and redis.call('HSETNX', base .. ':shapes', user, shape) == 1 then
+      for step, count in pairs(shape_of(shape)) do
+        redis.call('HINCRBY', base .. ':shape', text(step), text(count))
+      end
+    end
     for day = 0, days - 1 do
-      local at = place + 4 + 2 * day
+      local at = place + 5 + 2 * day
       redis.call('HSET', base .. ':days', user .. ':' .. args[at], args[at + 1])
     end
-    place = place + 4 + 2 * days
+    place = place + 5 + 2 * days
   end
   return 1
 end

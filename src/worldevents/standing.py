@@ -1,0 +1,159 @@
+"""Where one user stands in one goal, and why: the rank and what is missing, and what each tier says of this user.
+
+Exact integers in smallest units. Pure: all that is told is of one moment, and neither time nor a database is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from worldevents.model import Audience, CommunityGoal, GoalState, GoalStatus, GoalTier, TierUnlock
+
+
+class Lack(StrEnum):
+    """A reason why a tier's reward is not a user's. There may be several; none is left out."""
+
+    NOT_UNLOCKED = "not_unlocked"
+    """The goal has not reached the tier yet."""
+    MISSED = "missed"
+    """The goal is settled, and never reached it."""
+    CANCELLED = "cancelled"
+    """The goal was called off before it reached it."""
+    NOTHING_COUNTED = "nothing_counted"
+    """The user has not contributed anything that counts."""
+    BELOW_MINIMUM = "below_minimum"
+    """What counts of the user's is less than the tier asks for."""
+    HELD = "held"
+    """Some of the user's waits for an operator, and does not count until then."""
+    LATE = "late"
+    """Some of the user's came after the grace, and does not count."""
+
+
+_LOCKED: Final[Mapping[GoalStatus, Lack]] = MappingProxyType(
+    {GoalStatus.SETTLED: Lack.MISSED, GoalStatus.CANCELLED: Lack.CANCELLED}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a user is on a goal's board, as a store tells it, all of one moment."""
+
+    state: GoalState
+    amount: int
+    pending: int
+    above: int
+    """Contributors with strictly more."""
+    tied: int
+    """Contributors with exactly as much, this one too; 0 without a counted amount."""
+    next_amount: int | None
+    """The least amount on the board that is more than this user's; None at the top."""
+    next_tied: int
+    """Contributors with exactly that one."""
+    reached: Mapping[int, int]
+    """For each of the goal's `minimums`: how many contributors have that much."""
+
+    @property
+    def rank(self) -> int | None:
+        """1 + the contributors with strictly more; None without a counted amount."""
+        return 1 + self.above if self.amount else None
+
+    @property
+    def behind(self) -> int:
+        """Contributors with strictly less."""
+        return self.state.participants - self.above - self.tied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextRank:
+    """The rank that the least amount more would give, and how many would share it then, this user too."""
+
+    rank: int
+    missing: int
+    tied: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierStanding:
+    """What one tier says of one user."""
+
+    tier: GoalTier
+    unlock: TierUnlock | None
+    lacks: tuple[Lack, ...]
+    """Why the reward is not this user's; empty where it is."""
+    missing: int
+    """How much more the user has to have counted, whether or not the tier is unlocked."""
+    others: int
+    """How many others have contributed what the tier asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedStanding:
+    """Where a user stands in a goal, and why."""
+
+    user_id: str
+    standing: Standing
+    late: int
+    """What came after the grace: kept, not counted."""
+    status: GoalStatus
+    next_rank: NextRank | None
+    """None at the top."""
+    next_tier: GoalTier | None
+    """The nearest tier that is still locked."""
+    next_minimum: GoalTier | None
+    """Of the tiers that ask for more than the user has, the one that asks for the least."""
+    tiers: tuple[TierStanding, ...]
+
+
+def minimum(tier: GoalTier) -> int:
+    """The least counted amount with which one is among those who have earned a tier; 1 is one contribution."""
+    return 1 if tier.audience is Audience.EVERYONE else max(1, tier.minimum)
+
+
+def minimums(goal: CommunityGoal) -> tuple[int, ...]:
+    """What a goal's tiers ask for, each amount once, least first."""
+    return tuple(sorted({minimum(tier) for tier in goal.tiers}))
+
+
+def explain(standing: Standing, user_id: str, *, late: int, status: GoalStatus) -> ExplainedStanding:
+    """Say what all of it means; `status` is the goal's at that moment."""
+    state = standing.state
+    tiers = tuple(_tier(tier, standing, late=late, status=status) for tier in state.goal.tiers)
+    locked = [one.tier for one in tiers if one.unlock is None]
+    wanting = [one.tier for one in tiers if one.missing]
+    return ExplainedStanding(
+        user_id=user_id,
+        standing=standing,
+        late=late,
+        status=status,
+        next_rank=_next_rank(standing),
+        next_tier=min(locked, key=lambda tier: tier.threshold_value, default=None),
+        next_minimum=min(wanting, key=lambda tier: (minimum(tier), tier.threshold_value), default=None),
+        tiers=tiers,
+    )
+
+
+def _next_rank(standing: Standing) -> NextRank | None:
+    if standing.amount == 0:
+        # Whoever contributes anything is on the board: behind all who have more than the smallest unit.
+        tied = standing.next_tied if standing.next_amount == 1 else 0
+        return NextRank(rank=1 + standing.above - tied, missing=1, tied=tied + 1)
+    if standing.next_amount is None:
+        return None
+    # Nobody is between the two: with as much as the next ones have, one shares their rank.
+    rank, missing = 1 + standing.above - standing.next_tied, standing.next_amount - standing.amount
+    return NextRank(rank=rank, missing=missing, tied=standing.next_tied + 1)
+
+
+def _tier(tier: GoalTier, standing: Standing, *, late: int, status: GoalStatus) -> TierStanding:
+    unlock, asked = standing.state.unlock_of(tier), minimum(tier)
+    missing = 0 if tier.audience is Audience.EVERYONE else max(0, asked - standing.amount)
+    lacks: tuple[Lack, ...] = () if unlock is not None else (_LOCKED.get(status, Lack.NOT_UNLOCKED),)
+    if missing:
+        lacks += (Lack.BELOW_MINIMUM if standing.amount else Lack.NOTHING_COUNTED,)
+        lacks += (Lack.HELD,) * (standing.pending > 0) + (Lack.LATE,) * (late > 0)
+    others = standing.reached[asked] - (standing.amount >= asked)
+    return TierStanding(tier=tier, unlock=unlock, lacks=lacks, missing=missing, others=others)

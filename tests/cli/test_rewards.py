@@ -1,0 +1,40 @@
+"""Rewards at the command line."""
+
+from tests.cli.conftest import Run
+
+KING = "slay-the-winter-king"
+ADA = f"tier~{KING}~50~ada"
+
+
+def test_rewards_are_listed_claimed_revoked_and_given(running: Run) -> None:
+    """Each tells the grant as it stands then, and is kept."""
+    assert (0, "No rewards were granted.\n") == (running("rewards", "list").code, running("rewards", "list").err)
+    given = running("rewards", "grant", ADA, "--reason", "lost a boss", "--author", "eve", "--json").document
+    assert ("claimable", "lost a boss", "eve") == (given["status"], given["reason"], given["author"])
+    name = f"{given['reward']['name']} ({given['reward']['kind']})"
+    assert f"{name} for ada: claimed\n" == running("rewards", "claim", ADA).out.splitlines(keepends=True)[0]
+    assert f"{name} for ada: revoked\n" == running("rewards", "revoke", ADA, "--reason", "cheated").out
+    refused = running("rewards", "claim", ADA)
+    assert (1, "error grant_revoked: This grant was taken back by an operator. (grantId)\n") == (
+        refused.code,
+        refused.err,
+    )
+    for listed in (("--limit", "5"), ("--user", "ada")):
+        said = running("rewards", "list", *listed)
+        assert ["NUMBER  ID", f"     1  {ADA}"] == [
+            line[: 8 + (2 if place == 0 else len(ADA))] for place, line in enumerate(said.out.splitlines())
+        ]
+    assert [ADA] == [one["id"] for one in running("rewards", "list", "--json").document["grants"]]
+    assert 0 == running("rewards", "list", "--after", "1").code
+
+
+def test_what_is_no_grant(running: Run) -> None:
+    """Is said to be unknown."""
+    said = running("rewards", "claim", "nothing", "--json")
+    assert (1, "unknown_grant") == (said.code, said.problem["code"])
+
+
+def test_an_unlock_is_granted_before_the_list_is_shown(running: Run) -> None:
+    """Without a server nobody works in the background: the command does."""
+    running("contribute", KING, "bob", "500", "--id", "b1")
+    assert [f"tier~{KING}~50~bob"] == [one["id"] for one in running("rewards", "list", "--json").document["grants"]]
