@@ -17,10 +17,11 @@ PACKAGE = ROOT / "src" / "worldevents"
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-WORDS = "errors model grants rules standing outliers"
+WORDS = "errors model grants rules movements standing outliers"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
-    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine rewards store ledger"
+    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine moderation rewards store"
+    " ledger"
 )
 
 # Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "model": "errors",
     "grants": "model",
     "rules": "model errors",
+    "movements": "model errors rules",
     "standing": "model",
     "outliers": "model",
     "codec": WORDS,
@@ -42,18 +44,19 @@ MAY_IMPORT = {
     "actions": WORDS,
     "store.ranking": "",
     "store.keys": "model",
-    "store.base": "model errors standing",
+    "store.base": "model errors movements standing",
     "store.feed": "model",
     "store.judging": f"{WORDS} codec clock store.base store.ranking ledger.base",
     "store.embedded": f"{WORDS} codec clock telemetry store.base store.ranking store.feed store.judging ledger.base",
     "store.redis.*": f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base",
     "store": f"{WORDS} clock telemetry settings store ledger.base",
-    "ledger.base": "model errors",
+    "ledger.base": "model errors movements",
     "ledger.granted": "model grants errors ledger.base",
     "ledger.outward": "ledger.base ledger.granted grants",
     "ledger.*": f"{WORDS} codec prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
+    "moderation": f"{WORDS} clock store.base ledger.base acks",
     "acks": f"{WORDS} store.base ledger.base",
     "comparing": f"{WORDS} store.base ledger.base",
     "restoring": f"{WORDS} clock telemetry store.base ledger.base",
@@ -68,13 +71,15 @@ MAY_IMPORT = {
     "problems": "errors",
     "rewarding": "codec rewards",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
+    "operating": f"{WORDS} codec documents engine moderation",
     "client": "hosts errors problems prizes catalog model rules documents",
     "api.*": (
-        f"api hosts problems documents rewards rewarding auth live webhooks engine {WORDS} codec catalog actions clock"
-        " settings telemetry"
+        f"api hosts problems documents operating rewards rewarding auth live webhooks engine {WORDS} codec catalog"
+        " actions clock settings telemetry"
     ),
     "api.app": (
-        f"__init__ api problems documents auth live webhooks engine runtime {WORDS} codec clock settings telemetry"
+        f"__init__ api problems documents operating auth live webhooks engine runtime {WORDS} codec clock settings"
+        " telemetry"
     ),
     "protocols": "api",
     "serving": "protocols api ledger live runtime settings clock errors",
@@ -83,8 +88,8 @@ MAY_IMPORT = {
     "operations": "errors ledger store.redis",
     "keyring": "auth ledger model",
     "cli.*": (
-        "cli hosts model errors clock codec settings catalog importers demo documents rewarding client auth api engine"
-        " runtime serving operations keyring webhooks comparing store.base syncer __init__"
+        "cli hosts model errors clock codec settings catalog importers demo documents operating rewarding client auth"
+        " api engine runtime serving operations keyring webhooks comparing store.base syncer __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",

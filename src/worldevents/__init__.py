@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SeasonalEvent,
         TierUnlock,
     )
+    from worldevents.moderation import By, Moderation
     from worldevents.rewards import Rewards
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
@@ -63,6 +64,7 @@ _HOMES = {
         "SeasonalEvent",
         "TierUnlock",
     ),
+    "moderation": ("By", "Moderation"),
     "rewards": ("Rewards",),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),
@@ -76,7 +78,9 @@ __all__ = [
     "Settings",
     "open_runtime",
     # Its verbs
+    "By",
     "Engine",
+    "Moderation",
     "Offer",
     "Published",
     "Recorded",

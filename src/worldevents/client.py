@@ -28,6 +28,7 @@ from worldevents.errors import (
     ServerUnreachable,
     UnknownEvent,
     UnknownGoal,
+    UnknownHold,
     WorldEventsError,
 )
 from worldevents.hosts import is_loopback
@@ -192,6 +193,35 @@ class Client:
 
     async def _change(self, event_id: str, verb: str, **told: str) -> Json:
         return await self._ask("POST", f"/v1/admin/events/{_event(event_id)}/{verb}", _written(told))
+
+    async def correct(self, item: Json, *, preview: bool = False) -> Json:
+        return await self._admin("corrections", item, preview=preview)
+
+    async def withhold(self, item: Json, *, preview: bool = False) -> Json:
+        return await self._admin("holds", item, preview=preview)
+
+    async def holds(self, *, goal_id: str | None = None, after: str = "0", limit: int = 100) -> Json:
+        return await self._get("/v1/admin/holds", goalId=goal_id, after=after, limit=str(limit))
+
+    async def decide(self, hold_id: str, decision: str, item: Json, *, preview: bool = False) -> Json:
+        if re.fullmatch("[0-9]{1,18}", hold_id) is None:
+            raise UnknownHold(field="id")
+        return await self._admin(f"holds/{hold_id}/{decision}", item, preview=preview)
+
+    async def change_user(self, user_id: str, verb: str, item: Json, *, preview: bool = False) -> Json:
+        user = quote(check_id(user_id, "userId"), safe="")
+        return await self._admin(f"users/{user}/{verb}", item, preview=preview)
+
+    async def bans(self) -> Json:
+        return await self._get("/v1/admin/users")
+
+    async def audit(self, *, user_id: str | None = None, before: int | None = None, limit: int = 100) -> Json:
+        told = None if before is None else str(before)
+        return await self._get("/v1/admin/audit", userId=user_id, before=told, limit=str(limit))
+
+    async def _admin(self, path: str, item: Json, *, preview: bool) -> Json:
+        query = {"preview": "true" if preview else None}
+        return await self._ask("POST", f"/v1/admin/{path}", _written(item), query)
 
     # Watching.
 

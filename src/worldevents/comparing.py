@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from worldevents.ledger.base import OutboxLedger, Standing
-from worldevents.model import ContributionStatus, OutboxEntry, Partition
+from worldevents.model import OutboxEntry, Partition
+from worldevents.movements import effect
 from worldevents.store.base import Backlog, BufferedStore
 
 
@@ -96,15 +97,12 @@ def _is_same_memory(standing: Standing, found: Sequence[Backlog]) -> bool:
 
 def _at_watermark(found: Sequence[Backlog]) -> Sums:
     waiting = [entry for one in found for entry in one.entries]
+    moved = [effect(one.status, one.contribution.amount) for one in waiting if isinstance(one, OutboxEntry)]
     return Sums(
-        total=sum(one.total for one in found) - _sum(waiting, ContributionStatus.COUNTED),
-        pending=sum(one.pending for one in found) - _sum(waiting, ContributionStatus.HELD),
+        total=sum(one.total for one in found) - sum(counted for counted, _ in moved),
+        pending=sum(one.pending for one in found) - sum(held for _, held in moved),
         participants=None if waiting else sum(one.participants for one in found),
     )
-
-
-def _sum(entries: Iterable[object], status: ContributionStatus) -> int:
-    return sum(one.contribution.amount for one in entries if isinstance(one, OutboxEntry) and one.status is status)
 
 
 def _agrees(finding: Finding, *, total: int) -> bool:

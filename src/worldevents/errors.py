@@ -91,6 +91,33 @@ class ContributionConflict(WorldEventsError):
     code = "contribution_conflict"
 
 
+class UserBanned(WorldEventsError):
+    """This user takes no part: an operator has banned the user."""
+
+    code = "user_banned"
+
+
+# What an operator does to amounts.
+
+
+class BelowZero(WorldEventsError):
+    """The user would have less than nothing."""
+
+    code = "below_zero"
+
+
+class UnknownHold(WorldEventsError):
+    """No held amount has this id."""
+
+    code = "unknown_hold"
+
+
+class HoldDecided(WorldEventsError):
+    """This held amount was decided the other way; that stands."""
+
+    code = "hold_decided"
+
+
 # Who asks, and by which door.
 
 

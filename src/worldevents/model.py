@@ -51,11 +51,15 @@ class GoalStatus(StrEnum):
 
 
 class ContributionStatus(StrEnum):
-    """What became of a contribution that was kept."""
+    """What became of a contribution that was kept; the last four are what a movement does, see `movements`."""
 
     COUNTED = "counted"
     HELD = "held"
     LATE = "late"
+    CORRECTED = "corrected"
+    RELEASED = "released"
+    REJECTED = "rejected"
+    WITHHELD = "withheld"
 
 
 class Right(StrEnum):

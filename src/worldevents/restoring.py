@@ -85,6 +85,7 @@ class Restorer:
             users=self._users(goal_id),
             ids=self._ids(goal_id),
             unlocks=[one for one in await self._ledger.unlocks() if one.goal_id == goal_id],
+            bans=await self._ledger.bans(),
         )
 
     async def _users(self, goal_id: str) -> AsyncIterator[Sequence[UserRecord]]:

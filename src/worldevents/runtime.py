@@ -24,6 +24,7 @@ from worldevents.live.hub import Hub
 from worldevents.live.relay import relay
 from worldevents.live.standings import Standings
 from worldevents.model import GoalState, GoalUpdate
+from worldevents.moderation import Moderation
 from worldevents.rewards import Rewards
 from worldevents.settings import Settings
 from worldevents.store import open_buffered, open_store
@@ -44,6 +45,7 @@ class Runtime:
 
     settings: Settings
     engine: Engine
+    moderation: Moderation
     store: Store
     ledger: Ledger
     telemetry: Telemetry
@@ -132,6 +134,7 @@ async def _assemble(
             acks=front.acks if front else None,
             opened=front.opened if front else None,
         ),
+        moderation=Moderation(store, ledger, clock, acks=front.acks if front else None),
         store=store,
         ledger=ledger,
         telemetry=telemetry,

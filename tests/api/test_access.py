@@ -34,6 +34,7 @@ NAMED = {
     "{endpointId}": "nowhere",
     "{topic}": f"goal:{OPEN_GOAL}",
     "{event}": "cheer",
+    "{holdId}": "0",
     "{userId}": "ann",
     "{grantId}": "tier~nowhere~25~ann",
 }

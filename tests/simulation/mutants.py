@@ -124,7 +124,7 @@ MUTANTS: Final = (
     Mutant(
         "takes what waits for carried",
         _COMPARING,
-        "- _sum(waiting, ContributionStatus.COUNTED)",
+        "- sum(counted for counted, _ in moved)",
         "",
     ),
     Mutant(

@@ -10,10 +10,10 @@ from worldevents.errors import LedgerBehind, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import OutboxLedger
 from worldevents.model import Ack, GoalContribution, Receipt
+from worldevents.movements import Ban, Movement
 from worldevents.runtime import Runtime
 from worldevents.store.base import Answer, BufferedStore, Store
-from worldevents.store.redis import RedisStore
-from worldevents.store.redis.store import OutboxBounds
+from worldevents.store.redis import OutboxBounds, RedisStore
 from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
 from worldevents.testing.opened import OpenStore, StoreOpener
@@ -31,6 +31,22 @@ class SettlingStore(RedisStore):
         answers = await super().contribute(batch)
         await self.settle()
         return answers
+
+    async def move(self, movements: Sequence[Movement]) -> list[Receipt]:
+        try:
+            return await super().move(movements)
+        finally:
+            await self.settle()
+
+    async def ban(self, goal_id: str, ban: Ban) -> list[Receipt]:
+        receipts = await super().ban(goal_id, ban)
+        await self.settle()
+        return receipts
+
+    async def unban(self, ban: Ban, movements: Sequence[Movement], *, goal_id: str) -> list[Receipt]:
+        receipts = await super().unban(ban, movements, goal_id=goal_id)
+        await self.settle()
+        return receipts
 
     async def announce(self, event_id: str) -> None:
         await super().announce(event_id)

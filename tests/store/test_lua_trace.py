@@ -10,7 +10,8 @@ import pytest
 
 from tests.store.lua_trace import marked
 
-TESTS = [f"tests/store/test_redis_{what}.py" for what in ("functions", "outliers", "restoring", "buffering")]
+FILES = ("functions", "outliers", "restoring", "buffering", "moving")
+TESTS = [f"tests/store/test_redis_{what}.py" for what in FILES]
 
 
 def test_every_branch_has_a_mark() -> None:

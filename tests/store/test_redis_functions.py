@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
-    "name", ["state", "goal", "board", "held", "days", "shapes", "shape", "outbox", "undone", "hours"]
+    "name", ["state", "goal", "board", "held", "days", "shapes", "shape", "outbox", "undone", "hours", "banned"]
 )
 async def test_a_key_of_another_type_stops_nothing_halfway(opened: Opened, name: str) -> None:
     """Somebody has put something else where a key of ours is: callers hear of it, and nothing is changed."""

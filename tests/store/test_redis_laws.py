@@ -27,9 +27,12 @@ class TestRedisStoreInThreePartitions(StoreLaws):
     test_law_5_a_batch_is_judged_in_its_order = None  # type: ignore[assignment]
     test_law_5_a_limit_goes_first = None  # type: ignore[assignment]
     test_law_5_a_rule_that_comes_later_knows_what_was = None  # type: ignore[assignment]
+    test_law_5_movements_teach_nothing = None  # type: ignore[assignment]
+    test_law_5_a_history_that_is_built_later_has_no_movements = None  # type: ignore[assignment]
     test_law_5_a_history_outlives_a_restart = None  # type: ignore[assignment]
     test_law_9_a_total_stays_below_two_to_the_53 = None  # type: ignore[assignment]
     test_law_9_held_amounts_have_to_fit_too = None  # type: ignore[assignment]
+    test_law_17_a_total_stays_below_two_to_the_53 = None  # type: ignore[assignment]
 
     @pytest.fixture
     def open_store(self, redis_server: RedisServer, sqlite_url: str) -> StoreOpener:

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import worldevents
 from worldevents import problems
-from worldevents.api import events, goals, operators, pages, rewards, system, webhooks
+from worldevents.api import events, goals, moderating, operators, pages, rewards, system, webhooks
 from worldevents.api.answers import PROBLEM, Scope, Send, encode, problem_headers
 from worldevents.api.bodies import Gone, Receive
 from worldevents.api.broadcast import Broadcasts
@@ -33,6 +33,7 @@ from worldevents.errors import (
     UnknownRoute,
     WorldEventsError,
 )
+from worldevents.operating import Operating
 from worldevents.runtime import Runtime
 
 _LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
@@ -113,6 +114,7 @@ def _framework(runtime: Runtime) -> FastAPI:
     app.include_router(goals.routes(engine))
     app.include_router(events.routes(engine))
     app.include_router(operators.routes(engine, runtime.settings))
+    app.include_router(moderating.routes(Operating(engine, runtime.moderation), runtime.settings))
     app.include_router(rewards.routes(runtime.rewards, runtime.settings))
     app.include_router(webhooks.routes(runtime.webhooks, runtime.settings))
     app.include_router(system.routes(runtime.telemetry, version=worldevents.__version__, ready=ready))

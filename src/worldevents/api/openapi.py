@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from worldevents import problems
-from worldevents.api import bodies, broadcast, schemas, webhook_schemas
+from worldevents.api import bodies, broadcast, schemas, schemas_operating, webhook_schemas
 from worldevents.api.answers import PROBLEM
 from worldevents.api.routing import PUBLIC
 
@@ -38,7 +38,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         components.pop(name, None)
     problem = schemas.schema_of(schemas.Problem, definitions=components)
     broadcast_problem = schemas.schema_of(schemas.BroadcastProblem, definitions=components)
-    for model in (schemas.Change, schemas.Extension, *webhook_schemas.BODIES):
+    for model in (schemas.Change, schemas.Extension, *schemas_operating.BODIES, *webhook_schemas.BODIES):
         schemas.schema_of(model, definitions=components)
     paths = document["paths"]
     for path, entry in (_bare_routes(components) | _broadcasts(components)).items():

@@ -13,7 +13,18 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from worldevents.cli import output
-from worldevents.cli.commands import contributions, demo, init, openapi, operate, replay, serve, standing, sync
+from worldevents.cli.commands import (
+    contributions,
+    demo,
+    init,
+    moderate,
+    openapi,
+    operate,
+    replay,
+    serve,
+    standing,
+    sync,
+)
 from worldevents.errors import WorldEventsError
 
 FAILED = 1
@@ -42,6 +53,8 @@ def application(asked: str | None = None) -> typer.Typer:
     app.command()(init.init)
     app.command()(contributions.contribute)
     app.command()(contributions.leaderboard)
+    # An amount with a minus before it is no option.
+    app.command(context_settings={"ignore_unknown_options": True})(moderate.correct)
     app.command()(standing.standing)
     app.command()(replay.replay)
     app.command()(openapi.openapi)
@@ -90,6 +103,26 @@ def _tokens(group: typer.Typer) -> None:
     group.command()(tokens.revoke)
 
 
+def _holds(group: typer.Typer) -> None:
+    from worldevents.cli.commands import moderate
+
+    group.command("list")(moderate.list_holds)
+    group.command()(moderate.add)
+    group.command()(moderate.release)
+    group.command()(moderate.reject)
+
+
+def _users(group: typer.Typer) -> None:
+    from worldevents.cli.commands import moderate
+
+    group.command()(moderate.ban)
+    group.command()(moderate.unban)
+    group.command()(moderate.hide)
+    group.command()(moderate.unhide)
+    group.command("list")(moderate.list_users)
+    group.command()(moderate.audit)
+
+
 def _webhooks(group: typer.Typer) -> None:
     from worldevents.cli.commands import webhooks
 
@@ -109,6 +142,8 @@ def _webhooks(group: typer.Typer) -> None:
 GROUPS = {
     "events": ("Declare seasonal events and change them while they run.", _events),
     "goals": ("See what the community goals stand at.", _goals),
+    "holds": ("Decide about amounts that wait: release them, or reject them.", _holds),
+    "users": ("Ban users or hide them, and take that back; see what was done about them.", _users),
     "rewards": ("See who was granted what, claim it, grant and revoke by hand.", _rewards),
     "token": ("Make and revoke keys: who may read, contribute and operate.", _tokens),
     "webhooks": ("Tell your servers what happens: endpoints, secrets, deliveries.", _webhooks),

@@ -14,7 +14,7 @@ from worldevents.cli import output
 
 if TYPE_CHECKING:
     from worldevents.client import Client
-    from worldevents.documents import Verbs
+    from worldevents.operating import OperatorVerbs
     from worldevents.rewarding import RewardVerbs
     from worldevents.runtime import Runtime
 
@@ -99,7 +99,7 @@ def on_rewards(place: Place, work: Callable[[RewardVerbs], Awaitable[T]]) -> T:
     return asyncio.run(ask())
 
 
-def on_verbs(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool = False) -> T:
+def on_verbs(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool = False) -> T:
     """Run something on the system's verbs: through its server, or with the system opened for it alone.
 
     Only with `create` a database that is not there is made: a mistyped path is not an empty season.
@@ -109,7 +109,7 @@ def on_verbs(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: boo
     return asyncio.run(asked(place, work, create=create))
 
 
-async def asked(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool = False) -> T:
+async def asked(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool = False) -> T:
     """As `on_verbs`, in a loop that is running already."""
     server = server_of(place)
     if server is not None:
@@ -125,10 +125,10 @@ async def through(server: Server, work: Callable[[Client], Awaitable[T]]) -> T:
         return await work(client)
 
 
-async def _in_this_process(place: Place, work: Callable[[Verbs], Awaitable[T]], *, create: bool) -> T:
-    from worldevents.documents import Local
+async def _in_this_process(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool) -> T:
+    from worldevents.operating import Operating
 
-    return await _opened(place, lambda runtime: work(Local(runtime.engine)), create=create)
+    return await _opened(place, lambda runtime: work(Operating(runtime.engine, runtime.moderation)), create=create)
 
 
 async def _opened(place: Place, work: Callable[[Runtime], Awaitable[T]], *, create: bool) -> T:

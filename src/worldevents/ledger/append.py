@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from worldevents.errors import DatabaseOwned, UnknownGoal
+from worldevents.errors import BelowZero, DatabaseOwned, UnknownGoal
 from worldevents.ledger import granting
 from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
 from worldevents.ledger.instants import microseconds
 from worldevents.ledger.migrate import Identity
 from worldevents.ledger.statements import Statements
 from worldevents.model import ContributionStatus, GoalContribution, Position, TierUnlock
+from worldevents.movements import effect
 
-STATUSES: Final = (ContributionStatus.COUNTED, ContributionStatus.HELD, ContributionStatus.LATE)
+STATUSES: Final = tuple(ContributionStatus)
+"""As the tables number them: a new one goes to the end."""
 COUNTED: Final = STATUSES.index(ContributionStatus.COUNTED)
 HELD: Final = STATUSES.index(ContributionStatus.HELD)
 LATE: Final = STATUSES.index(ContributionStatus.LATE)
@@ -38,7 +40,7 @@ class _Moved(NamedTuple):
     went_past: bool
     """Whether this went past a tier."""
     is_completed: bool
-    """Whether the target is reached, and nobody has written that down yet."""
+    """Whether the target was reached, and nobody has written that down yet."""
     promises: int | None
     """See the goal's table."""
 
@@ -48,9 +50,13 @@ class _Sums:
     """What the kept contributions of one goal add up to."""
 
     counted: int = 0
+    highest: int = 0
+    """The most that the counted ones added up to on their way."""
     held: int = 0
     changes: int = 0
     users: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tops: dict[str, int] = field(default_factory=dict)
+    """The most that they added up to for a user before a movement took from it; only where one did."""
 
     def add(self, user_id: str, amount: int, status: ContributionStatus) -> None:
         if status is ContributionStatus.LATE:
@@ -61,15 +67,21 @@ class _Sums:
             self.counted += amount
             counted += amount
         else:
-            self.held += amount
-            held += amount
+            moved, kept = effect(status, amount)
+            if moved < 0:
+                self.tops[user_id] = max(self.tops.get(user_id, 0), counted)
+            self.counted += moved
+            self.held += kept
+            counted, held = counted + moved, held + kept
+        self.highest = max(self.highest, self.counted)
         self.users[user_id] = counted, held
 
     def moved(self, goal_id: str, after: Iterable[tuple[str, str, int]]) -> Iterator[tuple[str, int, int]]:
-        """Each user's own amount before and after; `after` is by goal and user."""
+        """Each user's own amount before, and the most that it was from then on; `after` is by goal and user."""
         for goal, user_id, amount in after:
             if goal == goal_id:
-                yield user_id, amount - self.users[user_id][0], amount
+                before = amount - self.users[user_id][0]
+                yield user_id, before, max(amount, before + self.tops.get(user_id, 0))
 
     def rows(self) -> Iterator[tuple[str, int, int]]:
         return ((user_id, counted, held) for user_id, (counted, held) in self.users.items())
@@ -172,11 +184,12 @@ class Writing:
         # In key order, so that two writers without the lock could never wait for each other in a circle.
         users = [(goal_id, *own) for goal_id in sorted(goals) for own in sorted(goals[goal_id].rows())]
         after = self._statements.add_to_contributors.insert(self._cursor, users)
+        self._check_left([(goal_id, user_id) for goal_id, user_id, *own in users if min(own) < 0])
         totals: dict[str, GoalTotals] = {}
         unlocks: list[TierUnlock] = []
         at = kept[-1][1].received_at
         for goal_id, sums in goals.items():
-            change = self._move(goal_id, counted=sums.counted, held=sums.held, changes=sums.changes)
+            change = self._move(goal_id, sums)
             moved = change.totals
             promised = self.granting.promised(goal_id, change.promises)
             if promised:
@@ -185,17 +198,24 @@ class Writing:
             if change.went_past:
                 own = [one for one in kept if one[0].goal_id == goal_id]
                 before = moved.total - sums.counted
-                new = [self._unlock(own, before, *tier) for tier in self.reached_tiers(goal_id, moved.total)]
+                reached = self.reached_tiers(goal_id, before + sums.highest)
+                new = [self._unlock(own, before, *tier) for tier in reached]
             if change.is_completed:
                 self.granting.completed(goal_id, at)
             totals[goal_id] = self.unlock(new) or moved
             unlocks += new
         return totals, unlocks
 
+    def _check_left(self, users: Iterable[tuple[str, str]]) -> None:
+        """Raise BelowZero where a movement leaves a user with less than nothing."""
+        for goal_id, user_id in users:
+            if self._statements.below_zero.rows(self._cursor, {"goal_id": goal_id, "user_id": user_id}):
+                raise BelowZero(field="amount")
+
     def _unlock(self, kept: Iterable[_Kept], before: int, threshold: Decimal, value: int) -> TierUnlock:
         running = before
         for item, entry, row in kept:
-            running += item.amount if entry.status is ContributionStatus.COUNTED else 0
+            running += effect(entry.status, item.amount)[0]
             if running >= value:
                 return TierUnlock(
                     goal_id=item.goal_id,
@@ -211,16 +231,23 @@ class Writing:
 
     def move_goal(self, goal_id: str, *, changes: int) -> GoalTotals:
         """Raise a goal's version, and say what the goal stands at now."""
-        return self._move(goal_id, counted=0, held=0, changes=changes).totals
+        return self._move(goal_id, _Sums(changes=changes)).totals
 
-    def _move(self, goal_id: str, *, counted: int, held: int, changes: int) -> _Moved:
+    def _move(self, goal_id: str, sums: _Sums) -> _Moved:
         """Add to a goal's totals and version."""
-        change = {"goal_id": goal_id, "counted": counted, "held": held, "changes": changes}
+        change = {
+            "goal_id": goal_id,
+            "counted": sums.counted,
+            "highest": sums.highest,
+            "held": sums.held,
+            "changes": sums.changes,
+        }
         rows = self._statements.move_goal.rows(self._cursor, change)
         if not rows:
             raise UnknownGoal(f"no goal {goal_id} in the ledger")
         total, pending, seq, went_past, target, completed_at, promises = rows[0]
-        is_completed = target is not None and target <= total and completed_at is None
+        highest = total - sums.counted + sums.highest
+        is_completed = target is not None and target <= highest and completed_at is None
         return _Moved(GoalTotals(total, pending, seq), bool(went_past), is_completed, promises)
 
     def reached_tiers(self, goal_id: str, total: int) -> list[tuple[Decimal, int]]:

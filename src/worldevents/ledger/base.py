@@ -4,7 +4,7 @@ Laws, which `worldevents.testing.LedgerLaws` holds every back end to:
 
 1. An id is kept at most once for a goal and a user, for ever.
 2. A goal's total is the sum of its counted rows, its pending the sum of its held rows; a user's are the same over that
-   user's rows. Late rows are in neither.
+   user's rows. Late rows are in neither; movements are in both as their status says (`movements.EFFECTS`).
 3. An append is all or nothing, and what it answers is on disk. Where it raises LedgerUnavailable it may have been
    either; the ids tell.
 4. Positions rise in the order of application, across goals and restarts.
@@ -15,6 +15,9 @@ Laws, which `worldevents.testing.LedgerLaws` holds every back end to:
 7. `seq` of a goal rises with every append and publish that can be seen in it.
 8. A key is kept for ever, by its digest and not its text. It is revoked once: the first instant stays. Keys are
    written and seen beside the process that owns the database.
+17. A movement that leaves a user with less than nothing is not kept: an append raises BelowZero and is nothing, in a
+    drain that entry is a dead letter and a repair.
+18. What operators did is kept for ever, in its order. A user has one ban at a time, under a number that is used once.
 
 A ledger behind a store with an outbox has four more:
 
@@ -47,6 +50,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.movements import Ban, Hold, Note
 
 
 class Row(NamedTuple):
@@ -209,6 +213,10 @@ class Ledger(Protocol):
         """All versions of one event, oldest first; empty where there is none."""
         ...
 
+    async def look_up(self, items: Sequence[GoalContribution]) -> list[Held | None]:
+        """What the ledger holds under each id, without a lock: what is found stays."""
+        ...
+
     async def append(self, batch: Sequence[GoalContribution], decide: Decide) -> Appended:
         """Look the batch's ids up, ask `decide`, and keep what it says, in one transaction (laws 1 to 5, 7).
 
@@ -265,13 +273,49 @@ class Ledger(Protocol):
         """Revoke a key, now or long ago (law 8), and say what it is. Raises UnknownKey."""
         ...
 
+    async def note(self, told: Note) -> Note:
+        """Keep what an operator did or is about to do (law 18), under a number of its own."""
+        ...
+
+    async def notes(self, *, subject: str | None = None, before: int | None = None, limit: int = 100) -> list[Note]:
+        """The newest notes, newest first: those about one subject, those before a number."""
+        ...
+
+    async def holds(self, *, goal_id: str | None = None, after: int = 0, limit: int = 100) -> list[Hold]:
+        """A page of what is held and not decided yet, oldest first, those after one's id."""
+        ...
+
+    async def hold(self, hold_id: int) -> Hold:
+        """What is or was held under this id. Raises UnknownHold."""
+        ...
+
+    async def ban_user(self, user_id: str, *, at: datetime, reason: str, author: str) -> Ban:
+        """Note that this user is banned, and say which ban it is: the one that there is, or a new one (law 18)."""
+        ...
+
+    async def lift_ban(self, number: int, *, at: datetime) -> None:
+        """Note that a ban is over; done again, it changes nothing."""
+        ...
+
+    async def bans(self) -> list[Ban]:
+        """Every ban that is not over, oldest first."""
+        ...
+
+    async def hide(self, user_id: str, *, at: datetime) -> None:
+        """Note that this user is left out of boards."""
+        ...
+
+    async def unhide(self, user_id: str) -> None:
+        """Note that this user is not left out any more."""
+        ...
+
+    async def hidden(self) -> frozenset[str]:
+        """Who is left out of boards."""
+        ...
+
 
 class OutboxLedger(Ledger, Protocol):
     """A ledger behind a store with an outbox: what it is told has been decided, and is on its way here."""
-
-    async def look_up(self, items: Sequence[GoalContribution]) -> list[Held | None]:
-        """What the ledger holds under each id, without a lock: what is found stays."""
-        ...
 
     async def watermark(self, partition: Partition) -> Watermark | None:
         """How far a partition is; None before its first epoch."""

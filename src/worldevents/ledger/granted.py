@@ -3,9 +3,10 @@
 Its laws, which `worldevents.testing.LedgerLaws` holds every back end to:
 
 13. A grant is unique for a tier or challenge and a user, for ever, and is never deleted. It carries the reward as it
-    was declared when it was made. Nothing but an operator takes it back: no correction, no edit.
-14. Who qualifies in an append for a tier that is unlocked, or for a challenge, is granted in that append. Who qualified
-    before is granted by a job, which the append or publish that opened the tier has written: page by page, each page
+    was declared when it was made. Nothing but an operator takes it back: no correction, no hold, no ban, no edit.
+14. Who qualifies in an append for a tier that is unlocked, or for a challenge, is granted in that append, by whatever
+    kind of row, and though a later row of it takes away again. Who qualified before is granted by a job, which the
+    append or publish that opened the tier has written, by what the user has when it looks: page by page, each page
     one transaction. When no job is left, nobody is missing. What is for everyone is one grant of the world.
 15. Claiming is done once: its outcome stays. Of a reward with a stock no more are claimed than there are.
 16. Grants and announcements have one series of numbers, which rises in the order in which they became facts: who has

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worldevents.grants import Announcement, RewardGrant
-from worldevents.ledger import grants, jobs, keys, outbox, publish, reads
+from worldevents.ledger import grants, jobs, keys, moderating, outbox, publish, reads
 from worldevents.ledger.append import Writing
 from worldevents.ledger.base import (
     Appended,
@@ -39,6 +39,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.movements import Ban, Hold, Note
 
 
 class SqlLedger:
@@ -173,6 +174,38 @@ class SqlLedger:
 
     async def announcements(self, *, after: int = 0, limit: int = 1_000) -> Sequence[Announcement]:
         return await self._database.read(grants.announcements, after=after, limit=limit)
+
+    # What operators do.
+
+    async def note(self, told: Note) -> Note:
+        return await self._database.write(moderating.note, told)
+
+    async def notes(self, *, subject: str | None = None, before: int | None = None, limit: int = 100) -> list[Note]:
+        return await self._database.read(moderating.notes, subject=subject, before=before, limit=limit)
+
+    async def holds(self, *, goal_id: str | None = None, after: int = 0, limit: int = 100) -> list[Hold]:
+        return await self._database.read(moderating.holds, self._identity, goal_id=goal_id, after=after, limit=limit)
+
+    async def hold(self, hold_id: int) -> Hold:
+        return await self._database.read(moderating.hold, self._identity, hold_id)
+
+    async def ban_user(self, user_id: str, *, at: datetime, reason: str, author: str) -> Ban:
+        return await self._database.write(moderating.ban_user, user_id, at=at, reason=reason, author=author)
+
+    async def lift_ban(self, number: int, *, at: datetime) -> None:
+        await self._database.write(moderating.lift_ban, number, at=at)
+
+    async def bans(self) -> list[Ban]:
+        return await self._database.read(moderating.bans)
+
+    async def hide(self, user_id: str, *, at: datetime) -> None:
+        await self._database.write(moderating.hide, user_id, at=at)
+
+    async def unhide(self, user_id: str) -> None:
+        await self._database.write(moderating.unhide, user_id)
+
+    async def hidden(self) -> frozenset[str]:
+        return await self._database.read(moderating.hidden)
 
     # Behind a store with an outbox.
 

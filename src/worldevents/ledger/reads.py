@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from worldevents.ledger.append import COUNTED, HELD, LATE
+from worldevents.ledger.append import COUNTED, LATE, STATUSES
 from worldevents.ledger.base import GoalAudit, GoalTotals, UserTotals
 from worldevents.ledger.instants import instant
 from worldevents.ledger.schema import activity, contribution, contributor, goal, player, tier_unlock
 from worldevents.ledger.statements import upsert
 from worldevents.model import Position, TierUnlock
+from worldevents.movements import EFFECTS
 
 
 def totals(connection: Connection) -> dict[str, GoalTotals]:
@@ -87,8 +88,7 @@ def mark_active(connection: Connection, marks: Sequence[tuple[str, date]]) -> No
 
 def audit(connection: Connection) -> list[GoalAudit]:
     columns = contribution.c
-    counted = func.coalesce(func.sum(case((columns.status == COUNTED, columns.amount), else_=0)), 0)
-    held = func.coalesce(func.sum(case((columns.status == HELD, columns.amount), else_=0)), 0)
+    counted, held = (func.coalesce(func.sum(columns.amount * _times(which)), 0) for which in (0, 1))
     by_rows = {
         goal_id: (int(total), int(pending))
         for goal_id, total, pending in connection.execute(
@@ -112,3 +112,9 @@ def audit(connection: Connection) -> list[GoalAudit]:
         )
         for goal_id, kept in sorted(totals(connection).items())
     ]
+
+
+def _times(which: int) -> ColumnElement[int]:
+    """How many times a row's amount goes into what counts (0) or what is held (1)."""
+    times = {number: EFFECTS[status][which] for number, status in enumerate(STATUSES)}
+    return case(times, value=contribution.c.status, else_=0)

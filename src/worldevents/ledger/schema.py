@@ -19,7 +19,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    text,
 )
+
+HOLDS = "status IN (1, 6)"
+OPEN = "lifted_at IS NULL"
 
 metadata = MetaData(
     naming_convention={
@@ -107,6 +111,8 @@ contribution = Table(
     Column("epoch", Text, nullable=True),
     Column("place", BigInteger, nullable=True),
     Index(None, "goal_id", "user_id"),
+    # The few rows that somebody has to decide about: held, or withheld by an operator.
+    Index("contribution_holds_index", "position", sqlite_where=text(HOLDS), postgresql_where=text(HOLDS)),
 )
 
 # Sums of a user's rows in one goal.
@@ -134,6 +140,42 @@ activity = Table(
     metadata,
     Column("day", Date, primary_key=True),
     Column("user_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# What operators did or set out to do, for ever; `detail` is JSON. Written before it is done.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(None, "subject"),
+)
+
+# Every ban that there ever was; a user has one at a time that is not lifted.
+ban = Table(
+    "ban",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("lifted_at", BigInteger, nullable=True),
+    Index("ban_open_index", "user_id", unique=True, sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
+)
+
+# Who is left out of boards.
+hidden = Table(
+    "hidden",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     Dialect,
     Executable,
@@ -21,6 +22,8 @@ from sqlalchemy import (
     column,
     func,
     insert,
+    literal_column,
+    or_,
     select,
     update,
 )
@@ -137,6 +140,7 @@ class Statements:
             else Rows(_add_to_contributors(upsert(dialect, contributor)), self._dialect)
         )
         self.name_players = self._prepare(_name_players(dialect))
+        self.below_zero = self._prepare(_BELOW_ZERO)
         self.move_goal = self._prepare(_MOVE_GOAL)
         self.reached_tiers = self._prepare(_REACHED_TIERS)
         self.insert_unlocks = self._prepare(insert(tier_unlock))
@@ -223,6 +227,13 @@ _INSERT_CONTRIBUTIONS = insert(contribution).prefix_with("OR FAIL", dialect="sql
 
 _LAST_POSITION = select(func.max(contribution.c.position))
 
+_ZERO: ColumnElement[int] = literal_column("0")
+_BELOW_ZERO = select(contributor.c.user_id).where(
+    contributor.c.goal_id == bindparam("goal_id"),
+    contributor.c.user_id == bindparam("user_id"),
+    or_(contributor.c.amount < _ZERO, contributor.c.pending < _ZERO),
+)
+
 # Says as well whether the total went past a tier. (SQLAlchemy leaves the tables' names out of what SQLite returns: no
 # column that stands in the subquery may be in both tables.)
 _MOVE_GOAL = (
@@ -240,7 +251,7 @@ _MOVE_GOAL = (
         select(tier.c.threshold_value)
         .where(
             tier.c.goal_id == goal.c.id,
-            tier.c.threshold_value <= goal.c.total,
+            tier.c.threshold_value <= goal.c.total - bindparam("counted") + bindparam("highest"),
             tier.c.threshold_value > goal.c.total - bindparam("counted"),
         )
         .exists(),

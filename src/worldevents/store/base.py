@@ -13,6 +13,12 @@ Laws, which `worldevents.testing.StoreLaws` holds every back end to:
 8. Every update is a whole state, and its seq rises within an epoch.
 9. Totals stay below 2^53, contributors never below 0.
 10. A batch answers item by item, in order; one bad item never spoils another.
+17. Movements (`movements`) are done once for each id, all that are asked for together or none; one that would leave a
+    user below zero, or come after the grace, changes nothing. They are in the same sums, order and updates.
+18. A banned user's new contributions and movements are refused, in every process; the ban has moved out what the user
+    had in that same moment. Lifted, it moves back exactly that.
+19. A hidden user's row is left out of boards, in every process, and nothing else changes: not the others' ranks, not
+    the count of contributors, and not the row or share that is told to the user's own asking.
 
 All processes that have one store open hear each other through it, by two more, in `SpeakingLaws`:
 
@@ -55,6 +61,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.movements import Ban, Movement
 from worldevents.standing import Standing
 
 Answer = Receipt | WorldEventsError
@@ -83,6 +90,29 @@ class Store(Protocol):
         A contribution whose answer is a Receipt is as durable as the store's acknowledgement mode says. Raises only
         where a whole call failed: then none or all of a goal's items were applied, and repeating them tells (law 1).
         """
+        ...
+
+    async def move(self, movements: Sequence[Movement]) -> list[Receipt]:
+        """Do movements of one user in one goal, in one step (law 17).
+
+        Raises ContributionConflict where an id was used for something else, BelowZero, GoalNotOpen, LimitExceeded,
+        UserBanned, and what `contribute` raises where a whole call failed.
+        """
+        ...
+
+    async def ban(self, goal_id: str, ban: Ban) -> list[Receipt]:
+        """Refuse a user in a goal from now on, and move out what the user has there (law 18): what was moved now.
+
+        Done again, it moves nothing more. Raises what `move` raises.
+        """
+        ...
+
+    async def unban(self, ban: Ban, movements: Sequence[Movement], *, goal_id: str) -> list[Receipt]:
+        """Take a user again, and do the movements that bring back what the ban moved out (law 18)."""
+        ...
+
+    async def hiding_changed(self) -> None:
+        """Take over whom the ledger says to leave out of boards (law 19), and have every process do so."""
         ...
 
     async def state(self, goal_id: str) -> GoalState:
@@ -191,6 +221,7 @@ class Restoration:
     ids: AsyncIterator[Sequence[KnownId]]
     """Those that were received within the store's window."""
     unlocks: Sequence[TierUnlock]
+    bans: Sequence[Ban] = ()
 
 
 class BufferedStore(Store, Protocol):

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
-from worldevents import rules
+from worldevents import movements, rules
 from worldevents.clock import Clock, MonotonicClock
 from worldevents.errors import ContributionConflict, LedgerUnavailable, UnknownGoal
-from worldevents.ledger.base import Appended, Ledger
+from worldevents.ledger.base import Appended, Ledger, Row
 from worldevents.model import (
     Broadcast,
     CommunityGoal,
@@ -32,11 +33,12 @@ from worldevents.model import (
     Receipt,
     TierUnlock,
 )
+from worldevents.movements import Ban, Movement
 from worldevents.outliers import History
 from worldevents.standing import Standing, minimums
 from worldevents.store.base import Answer
 from worldevents.store.feed import Feed, Voices
-from worldevents.store.judging import Judge, LiveGoal
+from worldevents.store.judging import Judge, LiveGoal, Mover
 from worldevents.store.ranking import Ranking
 
 T = TypeVar("T")
@@ -52,6 +54,7 @@ class EmbeddedStore:
         self._events: dict[str, EventVersion] = {}
         self._goals: dict[str, LiveGoal] = {}
         self._names: dict[str, str] = {}
+        self._hidden: frozenset[str] = frozenset()
         self._feed = Feed()
         self._voices = Voices()
         self._writing = asyncio.Lock()
@@ -69,6 +72,7 @@ class EmbeddedStore:
         # Waits for the writer's lock: what a lost connection may still be committing is then there to be read.
         await self._ledger.append((), lambda _: ())
         self._names = await self._ledger.display_names()
+        self._hidden = await self._ledger.hidden()
         for version in await self._ledger.events():
             await self._take_over(version)
         self._in_doubt = False
@@ -96,6 +100,7 @@ class EmbeddedStore:
     async def _take_over(self, version: EventVersion) -> None:
         totals, unlocks = await self._ledger.totals(), await self._ledger.unlocks()
         lives = [await self._ready(goal) for goal in version.event.goals]
+        banned = {one.user_id for one in await self._ledger.bans()}
         # From here on nothing waits: where the ledger failed, memory is as it was.
         old = self._events.get(version.event.id)
         self._events[version.event.id] = version
@@ -107,6 +112,7 @@ class EmbeddedStore:
             before = known.unlocks if known else ()
             live.goal, live.total, live.pending, live.seq = goal, kept.total, kept.pending, kept.seq
             live.unlocks = tuple(unlock for unlock in unlocks if unlock.goal_id == goal.id)
+            live.banned = banned.copy()
             self._goals[goal.id] = live
             self._tell(live, [unlock for unlock in live.unlocks if unlock not in before])
 
@@ -148,16 +154,19 @@ class EmbeddedStore:
 
     async def _append(self, batch: Sequence[GoalContribution]) -> list[Answer]:
         judge = Judge(self._goals, batch, self._clock.now())
+        appended = await self._kept(batch, judge)
+        self._follow(judge, appended)
+        return self._answers(batch, judge, appended)
+
+    async def _kept(self, batch: Sequence[GoalContribution], decide: Judge | Mover) -> Appended:
         try:
-            appended = await self._ledger.append(batch, judge)
+            return await self._ledger.append(batch, decide)
         except LedgerUnavailable:
             # It may have committed, and only the answer was lost.
             self._in_doubt = True
             raise
-        self._follow(judge, appended)
-        return self._answers(batch, judge, appended)
 
-    def _follow(self, judge: Judge, appended: Appended) -> None:
+    def _follow(self, judge: Judge | Mover, appended: Appended) -> None:
         self._names.update(judge.names)
         for case in judge.cases.values():
             live = case.live
@@ -188,10 +197,49 @@ class EmbeddedStore:
             elif row.amount != item.amount:
                 answers.append(ContributionConflict(field="contributionId"))
             else:
-                live = judge.cases[item.goal_id].live
-                own, position = live.ranking.amount(item.user_id), Position(self._epoch, row.position)
-                answers.append(Receipt(item, live.goal.metric, row.status, entry is None, live.total, own, position))
+                answers.append(self._receipt(judge.cases[item.goal_id].live, item, row, again=entry is None))
         return answers
+
+    def _receipt(self, live: LiveGoal, item: GoalContribution, row: Row, *, again: bool) -> Receipt:
+        own, position = live.ranking.amount(item.user_id), Position(self._epoch, row.position)
+        return Receipt(item, live.goal.metric, row.status, again, live.total, own, position)
+
+    # Moving.
+
+    async def move(self, movements: Sequence[Movement]) -> list[Receipt]:
+        goal_id = movements[0].contribution.goal_id
+        async with self._writing:
+            return await _finish(self._move(goal_id, lambda _: movements))
+
+    async def ban(self, goal_id: str, ban: Ban) -> list[Receipt]:
+        def taken(live: LiveGoal) -> Sequence[Movement]:
+            live.banned.add(ban.user_id)
+            has = {"counted": live.ranking.amount(ban.user_id), "held": live.held[ban.user_id]}
+            return movements.moved_out(goal_id, ban.user_id, ban.number, **has)
+
+        async with self._writing:
+            return await _finish(self._move(goal_id, taken, by_ban=True))
+
+    async def unban(self, ban: Ban, movements: Sequence[Movement], *, goal_id: str) -> list[Receipt]:
+        async with self._writing:
+            receipts = await _finish(self._move(goal_id, lambda _: movements, by_ban=True))
+            self._live(goal_id).banned.discard(ban.user_id)
+            return receipts
+
+    async def _move(
+        self, goal_id: str, wanted: Callable[[LiveGoal], Sequence[Movement]], *, by_ban: bool = False
+    ) -> list[Receipt]:
+        if self._in_doubt:
+            await self._restore()
+        live = self._live(goal_id)
+        mover = Mover(live, wanted(live), self._clock.now(), by_ban=by_ban)
+        appended = await self._kept(mover.batch, mover)
+        self._follow(mover, appended)
+        told = zip(mover.batch, appended.rows, mover.entries, strict=True)
+        return [self._receipt(live, item, row, again=entry is None) for item, row, entry in told if row is not None]
+
+    async def hiding_changed(self) -> None:
+        self._hidden = await self._ledger.hidden()
 
     # Reading.
 
@@ -232,10 +280,14 @@ class EmbeddedStore:
         start = 0 if place is None else max(0, min(place - limit // 2, len(live.ranking) - limit))
         return Leaderboard(
             goal=live.goal,
-            contributors=tuple(self._row(*row) for row in live.ranking.rows(start, limit)),
+            contributors=tuple(self._rows(live, start, limit)),
             participants=len(live.ranking),
             user=self._own_row(live, user_id),
         )
+
+    def _rows(self, live: LiveGoal, start: int, limit: int) -> Iterator[Contributor]:
+        found = live.ranking.rows(start, limit + len(self._hidden))
+        return islice((self._row(*row) for row in found if row[1] not in self._hidden), limit)
 
     def _own_row(self, live: LiveGoal, user_id: str | None) -> Contributor | None:
         rank = None if user_id is None else live.ranking.rank(user_id)

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from worldevents import outliers, rules
-from worldevents.errors import WorldEventsError
+from worldevents import movements, outliers, rules
+from worldevents.errors import ContributionConflict, UserBanned, WorldEventsError
 from worldevents.ledger.base import Entry, Row
 from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution, GoalState, TierUnlock
+from worldevents.movements import Movement
 from worldevents.outliers import History
 from worldevents.store.ranking import Ranking
 
@@ -30,6 +31,7 @@ class LiveGoal:
     pending: int = 0
     seq: int = 0
     unlocks: tuple[TierUnlock, ...] = field(default=())
+    banned: set[str] = field(default_factory=set)
 
     def state(self, epoch: str) -> GoalState:
         return GoalState(
@@ -92,6 +94,9 @@ class Judge:
     def _decide(self, index: int, item: GoalContribution) -> Entry | None:
         case = self.cases[item.goal_id]
         instant = item.occurred_at or self._arrived_at
+        if item.user_id in case.live.banned:
+            self.refusals[index] = UserBanned(field="userId")
+            return None
         try:
             status = self._window(case, item.occurred_at)
             if status is ContributionStatus.COUNTED:
@@ -134,3 +139,34 @@ class Judge:
             if today is not None:
                 case.days[today] = case.days.get(today, 0) + amount
         return status
+
+
+class Mover:
+    """Decides movements of one user in one goal, as a `Decide` of the ledger: all of them, or it raises."""
+
+    def __init__(self, live: LiveGoal, wanted: Sequence[Movement], arrived_at: datetime, *, by_ban: bool) -> None:
+        self._wanted = wanted
+        self._arrived_at = arrived_at
+        self._by_ban = by_ban
+        self.batch = [one.contribution for one in wanted]
+        self.cases = {live.goal.id: Case(live)}
+        self.names: dict[str, str] = {}
+        self.entries: list[Entry | None] = []
+
+    def __call__(self, stored: Sequence[Row | None]) -> Sequence[Entry | None]:
+        (case,) = self.cases.values()
+        live, new = case.live, []
+        for one, row in zip(self._wanted, stored, strict=True):
+            if row is not None and (row.amount, row.status) != (one.contribution.amount, one.status):
+                raise ContributionConflict(field="id")
+            self.entries.append(Entry(one.status, self._arrived_at, self._arrived_at) if row is None else None)
+            new += [one] if row is None else []
+        if not new:
+            return self.entries
+        user_id = new[0].contribution.user_id
+        if user_id in live.banned and not self._by_ban:
+            raise UserBanned(field="userId")
+        own = live.ranking.amount(user_id), live.held[user_id]
+        movements.judge(live.goal, new, now=self._arrived_at, user=own, goal_sums=(live.total, live.pending))
+        case.counted[user_id], case.held[user_id] = movements.sums(new)
+        return self.entries

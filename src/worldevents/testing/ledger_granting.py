@@ -57,13 +57,19 @@ class Granting:
         await self.ledger.publish(event, based_on=self._version, author="test", published_at=DURING, reason="")
         self._version += 1
 
+    async def move(self, status: ContributionStatus, *amounts: tuple[str, int]) -> None:
+        """Keep a row of this status for each user, in one append."""
+        batch = [a_contribution(self._next_id(), amount, user=user) for user, amount in amounts]
+        await self.ledger.append(batch, keep(*[status] * len(batch)))
+
     async def count(self, *amounts: tuple[str, int], goal: str = "volume") -> None:
         """Count an amount for each user, in one append."""
-        batch = []
-        for user, amount in amounts:
-            self._ids += 1
-            batch.append(a_contribution(f"n{self._ids}", amount, user=user, goal=goal))
+        batch = [a_contribution(self._next_id(), amount, user=user, goal=goal) for user, amount in amounts]
         await self.ledger.append(batch, keep())
+
+    def _next_id(self) -> str:
+        self._ids += 1
+        return f"n{self._ids}"
 
     async def work(self, *, size: int = 2) -> int:
         """Work every job off; says how many grants that made."""
@@ -137,6 +143,56 @@ class GrantingLaws:
         await granting.work()
         told = [(one.user_id, one.reward.name, one.version) for one in await granting.ledger.grants()]
         assert [("ann", "Reached 25 %", 1), ("bob", "Snow Crate", 2)] == told
+
+    @pytest.mark.parametrize("status", [ContributionStatus.CORRECTED, ContributionStatus.WITHHELD])
+    async def test_law_13_a_movement_that_lowers_takes_no_grant_away(
+        self, granting: Granting, status: ContributionStatus
+    ) -> None:
+        """Law 13: who has nothing any more keeps what was granted, and with an amount again gets no second one."""
+        await granting.count(("ann", 250))
+        await granting.work()
+        before = await granting.ledger.grants()
+        await granting.move(status, ("ann", -250 if status is ContributionStatus.CORRECTED else 250))
+        assert before == await granting.ledger.grants()
+        await granting.count(("ann", 1))
+        assert before == await granting.ledger.grants()
+
+    async def test_law_14_a_released_hold_qualifies(self, granting: Granting) -> None:
+        """Law 14: in the append that releases it, and not while it is held."""
+        await granting.count(("ann", 250))
+        await granting.work()
+        await granting.move(ContributionStatus.HELD, ("bob", 5), ("cid", 5))
+        assert of(FIRST, ["ann"]) == await granting.ids()
+        await granting.move(ContributionStatus.RELEASED, ("bob", 5))
+        await granting.move(ContributionStatus.REJECTED, ("cid", 5))
+        assert of(FIRST, ["ann", "bob"]) == await granting.ids()
+
+    async def test_law_14_a_correction_qualifies(self, granting: Granting) -> None:
+        """Law 14: it brings a user to the minimum like a contribution, exactly at it."""
+        goal = a_goal(percents=("25",))
+        await granting.publish(an_event(replace(goal, tiers=(replace(goal.tiers[0], minimum=10),))))
+        await granting.count(("ann", 250), ("bob", 8))
+        await granting.work()
+        await granting.move(ContributionStatus.CORRECTED, ("bob", 1))
+        assert of(FIRST, ["ann"]) == await granting.ids()
+        await granting.move(ContributionStatus.CORRECTED, ("bob", 1))
+        assert of(FIRST, ["ann", "bob"]) == await granting.ids()
+
+    async def test_law_14_who_qualified_on_the_way_is_granted(self, granting: Granting) -> None:
+        """Law 14: by the row that reached it, though a later one of the same append went back again."""
+        goal = a_goal(percents=("25",))
+        await granting.publish(an_event(replace(goal, tiers=(replace(goal.tiers[0], minimum=10),))))
+        await granting.count(("ann", 250))
+        await granting.work()
+        await granting.move(ContributionStatus.CORRECTED, ("bob", 10), ("cid", 9), ("bob", -3), ("cid", -3))
+        assert of(FIRST, ["ann", "bob"]) == await granting.ids()
+
+    async def test_law_16_a_target_that_was_reached_on_the_way_is_announced(self, granting: Granting) -> None:
+        """Law 16: once, as its tiers are, though the total fell again in the same append."""
+        await granting.move(ContributionStatus.CORRECTED, ("ann", 1_000), ("ann", -1))
+        await granting.count(("ann", 1))
+        told = [one.kind for one in await granting.ledger.announcements()]
+        assert (3, 1) == (told.count("goal.tier_unlocked"), told.count("goal.completed"))
 
     async def test_law_14_the_unlocking_append_leaves_a_job(self, granting: Granting) -> None:
         """Law 14: nobody is granted by the unlock itself, everybody by its job."""

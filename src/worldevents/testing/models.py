@@ -21,6 +21,9 @@ from worldevents.model import (
 
 Key = tuple[str, str, str]
 
+_COUNTS = {"counted": 1, "corrected": 1, "released": 1, "withheld": -1}
+_HOLDS = {"held": 1, "released": -1, "rejected": -1, "withheld": 1}
+
 
 def place_of(
     user: str, amounts: Mapping[str, int], minimums: Sequence[int]
@@ -68,12 +71,13 @@ class LedgerModel:
         """What makes a contribution the same."""
         return item.goal_id, item.user_id, item.contribution_id
 
-    def sum(self, goal_id: str, status: str, user: str | None = None) -> int:
-        """The amounts of one status in a goal, of one user or of all."""
+    def sum(self, goal_id: str, what: str, user: str | None = None) -> int:
+        """What is `counted` or `held` in a goal, of one user or of all."""
+        times = _COUNTS if what == "counted" else _HOLDS
         return sum(
-            amount
+            amount * times.get(kept, 0)
             for (goal, owner, _), (amount, kept) in self.rows.items()
-            if goal == goal_id and kept == status and user in (None, owner)
+            if goal == goal_id and user in (None, owner)
         )
 
     def users(self, goal_id: str) -> list[tuple[str, int, int]]:
@@ -107,6 +111,18 @@ class LedgerModel:
         """Whether something that is to be kept is for no goal."""
         return any(item.goal_id not in self.goals and status for item, status in zip(batch, statuses, strict=True))
 
+    def leaves_less_than_nothing(
+        self, batch: Sequence[GoalContribution], statuses: Sequence[ContributionStatus | None]
+    ) -> bool:
+        """Whether somebody would have less than nothing after this; nothing is done."""
+        before = dict(self.rows)
+        for item, status in zip(batch, statuses, strict=True):
+            if status is not None:
+                self.rows.setdefault(self.key(item), (item.amount, status.value))
+        left = [own for goal_id in self.goals for _, *own in self.users(goal_id)]
+        self.rows = before
+        return any(min(own) < 0 for own in left)
+
     def append(self, batch: Sequence[GoalContribution], statuses: Sequence[ContributionStatus | None]) -> int:
         """Keep what is decided and not yet there; how many that was."""
         before = len(self.rows)
@@ -122,6 +138,7 @@ class StoreModel(LedgerModel):
     def __init__(self) -> None:
         super().__init__()
         self.days: dict[Key, datetime] = {}
+        self.banned: set[str] = set()
 
     def board(self, goal_id: str) -> list[tuple[int, str, int, str | None]]:
         """Rank, user, amount and name, most first."""
@@ -139,7 +156,7 @@ class StoreModel(LedgerModel):
         if key in self.rows:
             amount, status = self.rows[key]
             return f"{status} again" if amount == item.amount else "contribution_conflict"
-        told = self._judge(item, now)
+        told = "user_banned" if item.user_id in self.banned else self._judge(item, now)
         if told in ("counted", "held", "late"):
             self.days[key] = item.occurred_at or now
             self.keep(item, told)
@@ -164,6 +181,7 @@ class StoreModel(LedgerModel):
         return "held" if limits.over is OverLimit.HOLD else "limit_exceeded"
 
     def _is_outlier(self, item: GoalContribution) -> bool:
+        # Movements are in no history: a row that was counted stays one, whatever became of its amount.
         rule = self.goals[item.goal_id].outliers
         if rule is None:
             return False
@@ -185,3 +203,41 @@ class StoreModel(LedgerModel):
             and status == "counted"
             and self.days[key].date() == instant.date()
         )
+
+    # What operators do.
+
+    def move(self, goal_id: str, user: str, rows: Sequence[tuple[str, int, str]], now: datetime) -> str:
+        """What a store should say to rows (id, amount, status) that are moved together; and it is done."""
+        wanted = {(goal_id, user, row_id): (amount, status) for row_id, amount, status in rows}
+        if any(self.rows.get(key, row) != row for key, row in wanted.items()):
+            return "contribution_conflict"
+        new = {key: row for key, row in wanted.items() if key not in self.rows}
+        if not new:
+            return "again"
+        if user in self.banned:
+            return "user_banned"
+        goal = self.goals[goal_id]
+        if now >= goal.ends_at + goal.grace:
+            return "goal_not_open"
+        before = dict(self.rows)
+        self.rows |= new
+        if min(self.sum(goal_id, what, user) for what in ("counted", "held")) < 0:
+            self.rows = before
+            return "below_zero"
+        self._unlock(goal)
+        return "moved"
+
+    def ban(self, goal_id: str, user: str, number: int) -> None:
+        """Move out what a user has, but for who is banned."""
+        counted, held = (self.sum(goal_id, what, user) for what in ("counted", "held"))
+        for row_id, amount, status in (("ban", -counted, "corrected"), ("held", held, "rejected")):
+            if amount:
+                self.rows[goal_id, user, f"{row_id}-{number}"] = (amount, status)
+
+    def unban(self, goal_id: str, user: str, number: int) -> None:
+        """Move back in what the ban has moved out, where the goal is not over."""
+        for row_id in ("ban", "held"):
+            amount, status = self.rows.get((goal_id, user, f"{row_id}-{number}"), (0, ""))
+            if amount:
+                self.rows[goal_id, user, f"back-{row_id}-{number}"] = (-amount, status)
+        self._unlock(self.goals[goal_id])

@@ -7,7 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
+from worldevents import movements
 from worldevents.clock import Clock
+from worldevents.errors import WorldEventsError
 from worldevents.ledger.base import GoalAudit, GoalTotals, Ledger, UserTotals
 from worldevents.model import (
     EventVersion,
@@ -19,6 +21,7 @@ from worldevents.model import (
     SeasonalEvent,
     TierUnlock,
 )
+from worldevents.movements import Movement
 from worldevents.store.base import Answer, Store
 from worldevents.testing.builders import DURING
 
@@ -45,6 +48,35 @@ class OpenStore:
     async def tell(self, *batch: GoalContribution) -> list[str]:
         """Contribute a batch, and what became of each, as words."""
         return [word(answer) for answer in await self.store.contribute(batch)]
+
+    async def moved(self, *wanted: Movement) -> str:
+        """Do movements, and say what became of them: `moved`, `again` or a refusal's code."""
+        try:
+            receipts = await self.store.move(wanted)
+        except WorldEventsError as refusal:
+            return refusal.code
+        return "again" if all(one.duplicate for one in receipts) else "moved"
+
+    async def ban(self, user_id: str, *, at: datetime = DURING) -> int:
+        """Ban a user in all goals: the number of the ban."""
+        ban = await self.ledger.ban_user(user_id, at=at, reason="test", author="test")
+        for version in self.store.events.values():
+            for goal in version.event.goals:
+                await self.store.ban(goal.id, ban)
+        return ban.number
+
+    async def unban(self, user_id: str, *, at: datetime = DURING) -> int:
+        """Take a user again in all goals, with all that the ban had moved out: the number of that ban."""
+        (ban,) = [one for one in await self.ledger.bans() if one.user_id == user_id]
+        for version in self.store.events.values():
+            for goal in version.event.goals:
+                out = movements.moved_out(goal.id, user_id, ban.number, counted=1, held=1)
+                found = await self.ledger.look_up([one.contribution for one in out])
+                counted, held = (0 if one is None else one.amount for one in found)
+                back = movements.moved_back(goal.id, user_id, ban.number, counted=-counted, held=held)
+                await self.store.unban(ban, back, goal_id=goal.id)
+        await self.ledger.lift_ban(ban.number, at=at)
+        return ban.number
 
 
 LedgerOpener = Callable[[], AbstractAsyncContextManager[Ledger]]

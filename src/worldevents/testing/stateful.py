@@ -17,7 +17,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from worldevents.errors import EventConflict, UnknownGoal
+from worldevents import movements
+from worldevents.errors import BelowZero, EventConflict, UnknownGoal
 from worldevents.ledger.base import Ledger
 from worldevents.model import (
     CommunityGoal,
@@ -28,6 +29,7 @@ from worldevents.model import (
     OverLimit,
     SeasonalEvent,
 )
+from worldevents.movements import Movement
 from worldevents.testing.builders import STARTS_AT, a_contribution, a_goal, an_event, in_window, with_target
 from worldevents.testing.clock import ManualClock
 from worldevents.testing.ledger_counting import keep
@@ -157,6 +159,63 @@ class StoreMachine(Machine):
         first, *others = self.event.goals
         self._publish(self._with_goals(replace(first, outliers=outliers), *others))
 
+    @rule(
+        user=st.sampled_from(USERS),
+        goal_id=st.sampled_from(GOALS),
+        correction=st.sampled_from(["a", "b", "c", "d", "e", "f"]),
+        amount=st.sampled_from([-60, -25, -1, 1, 25, 60]),
+    )
+    def correct(self, user: str, goal_id: str, correction: str, amount: int) -> None:
+        """An operator adds to what a user has, or takes from it; more than is there is refused."""
+        self._move(goal_id, user, movements.correction(correction), amount, ContributionStatus.CORRECTED)
+
+    @rule(release=st.booleans(), data=st.data())
+    def decide(self, release: bool, data: st.DataObject) -> None:  # noqa: FBT001 - drawn by hypothesis
+        """What is held is released or rejected: once, whatever is tried after that."""
+        held = sorted(key for key, (_, status) in self.model.rows.items() if status in ("held", "withheld"))
+        if held:
+            goal_id, user, held_id = data.draw(st.sampled_from(held))
+            status = ContributionStatus.RELEASED if release else ContributionStatus.REJECTED
+            amount, _ = self.model.rows[goal_id, user, held_id]
+            self._move(goal_id, user, movements.decision(held_id), amount, status)
+
+    @rule(data=st.data())
+    def withhold(self, data: st.DataObject) -> None:
+        """What has counted is held after all, if the user still has so much."""
+        counted = sorted(key for key, (_, status) in self.model.rows.items() if status == "counted")
+        if counted:
+            goal_id, user, counted_id = data.draw(st.sampled_from(counted))
+            amount, _ = self.model.rows[goal_id, user, counted_id]
+            self._move(goal_id, user, movements.withholding(counted_id), amount, ContributionStatus.WITHHELD)
+
+    def _move(self, goal_id: str, user: str, row_id: str, amount: int, status: ContributionStatus) -> None:
+        expected = self.model.move(goal_id, user, [(row_id, amount, status.value)], self.clock.now())
+        item = a_contribution(row_id, amount, user=user, goal=goal_id)
+        assert self.run_to_end(self.opened.moved(Movement(item, status))) == expected
+
+    @rule(user=st.sampled_from(USERS), again=st.booleans())
+    def ban(self, user: str, again: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
+        """A user is banned, or is banned already; with a repeat of the same ban nothing more happens."""
+        if not self._is_over():
+            number = self.run_to_end(self.opened.ban(user, at=self.clock.now()))
+            for goal_id in GOALS:
+                self.model.ban(goal_id, user, number)
+            self.model.banned.add(user)
+            if again:
+                self.run_to_end(self.opened.ban(user, at=self.clock.now()))
+
+    @rule(user=st.sampled_from(USERS))
+    def unban(self, user: str) -> None:
+        """A banned user gets everything back."""
+        if user in self.model.banned and not self._is_over():
+            number = self.run_to_end(self.opened.unban(user, at=self.clock.now()))
+            for goal_id in GOALS:
+                self.model.unban(goal_id, user, number)
+            self.model.banned.discard(user)
+
+    def _is_over(self) -> bool:
+        return self.clock.now() >= ENDS_AT + self.event.goals[0].grace
+
     @rule(percent=st.integers(40, 99))
     def lower_a_target(self, percent: int) -> None:
         """An edit lowers the first goal's target, and its tiers with it."""
@@ -241,7 +300,11 @@ class LedgerMachine(Machine):
         self.moment += timedelta(seconds=1)
         step = self.ledger.append(batch, keep(*statuses, at=self.moment))
         if self.model.names_no_goal(batch, statuses):
-            with pytest.raises(UnknownGoal):
+            with pytest.raises((UnknownGoal, BelowZero)):
+                self.run_to_end(step)
+            return
+        if self.model.leaves_less_than_nothing(batch, statuses):
+            with pytest.raises(BelowZero):
                 self.run_to_end(step)
             return
         appended = self.run_to_end(step)

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from worldevents.clock import Clock
-from worldevents.errors import StoreLost
+from worldevents.errors import LedgerBehind, StoreLost
 from worldevents.ledger.base import OutboxLedger
 from worldevents.model import (
     ContributionStatus,
@@ -28,6 +28,7 @@ from worldevents.model import (
     SeasonalEvent,
     TierUnlock,
 )
+from worldevents.movements import Ban, Movement, correction
 from worldevents.restoring import Restorer
 from worldevents.store.base import BufferedStore, KnownId, Restoration, UserRecord
 from worldevents.telemetry import Telemetry
@@ -36,6 +37,8 @@ from worldevents.testing.clock import ManualClock
 from worldevents.testing.opened import word
 
 COUNTED, HELD = ContributionStatus.COUNTED, ContributionStatus.HELD
+CORRECTED = ContributionStatus.CORRECTED
+A_BAN = Ban("cid", 3, DURING, "cheats", "ops")
 WINDOW_S = 7_200.0
 PER_DAY = 100
 VOLUME = Partition("volume")
@@ -144,7 +147,27 @@ class BufferLaws:
         await opened.store.acknowledge(VOLUME, first)
         assert [one[0] for one in await opened.waiting(first.seq)] == [second, third]
 
+    async def test_law_11_a_movement_is_in_the_outbox_too(self, opened: OpenBuffered) -> None:
+        """Law 11: in its order, with its sign and what it does; what a ban moves out is an entry too."""
+        await opened.count(a_contribution("a", 30))
+        await opened.store.move([corrected(-10)])
+        assert (await opened.waiting())[1][1:] == ("correct#k1", -10, CORRECTED)
+        await opened.store.acknowledge(VOLUME, Position(await opened.epoch(), 2))
+        await opened.store.ban("volume", A_BAN._replace(user_id="ann"))
+        assert [one[1:] for one in await opened.waiting(2)] == [("ban#3", -20, CORRECTED)]
+        assert await opened.sums() == (0, 0, 0)
+
     # Law 12.
+
+    async def test_law_12_a_movement_is_taken_back(self, opened: OpenBuffered) -> None:
+        """Law 12: what it did is undone, either way; between two of them a user may have less than nothing."""
+        first, second = await opened.count(a_contribution("a", 30), a_contribution("b", 10))
+        (moved,) = await opened.store.move([corrected(-35)])
+        await opened.store.take_back([Repair(VOLUME, second, "ann", 10, COUNTED)])
+        await opened.store.take_back([Repair(VOLUME, moved.position, "ann", -35, CORRECTED)])
+        assert await opened.sums() == (30, 0, 1)
+        await opened.store.take_back([Repair(VOLUME, first, "ann", 30, COUNTED)])
+        assert await opened.sums() == (0, 0, 0)
 
     async def test_law_12_a_position_is_taken_back_once(self, opened: OpenBuffered) -> None:
         """Law 12: the amount goes from the total, the user and the board, the first time only."""
@@ -258,7 +281,26 @@ class BufferLaws:
         await opened.store.acknowledge(VOLUME, before._replace(seq=3))
         assert await opened.tell(a_contribution("g", 1)) == ["ledger_behind"]
 
+    async def test_law_13_bans_and_movements_are_restored(self, opened: OpenBuffered) -> None:
+        """Law 13: who is banned is refused, what was moved is known again, and a ban that is lifted takes a user."""
+        await restored(opened)
+        assert await opened.tell(a_contribution("a", 1, user="cid"), a_contribution("b", 1)) == [
+            "user_banned",
+            "counted",
+        ]
+        (again,) = await opened.store.move([corrected(-5, "known")])
+        assert (again.duplicate, again.position, again.user_contribution) == (True, Position("7-old", 4), 31)
+        await opened.store.unban(A_BAN, [], goal_id="volume")
+        assert await opened.tell(a_contribution("a", 1, user="cid")) == ["counted"]
+
     # Law 14.
+
+    async def test_law_14_beyond_its_bound_nothing_is_moved(self, opened: OpenBuffered) -> None:
+        """Law 14: a movement waits like everybody else."""
+        await opened.count(*(a_contribution(one, 5) for one in "abc"))
+        with pytest.raises(LedgerBehind):
+            await opened.store.move([corrected(-5)])
+        assert await opened.sums() == (15, 0, 1)
 
     async def test_law_14_beyond_its_bound_the_outbox_takes_nothing(self, opened: OpenBuffered) -> None:
         """Law 14: who comes too late changes nothing, and what waits stays; when it is carried there is room."""
@@ -291,14 +333,19 @@ def unlock(threshold: str) -> TierUnlock:
 
 
 def restoration(epoch: str, users: AsyncIterator[Sequence[UserRecord]] | None = None) -> Restoration:
-    """A goal of two users, one with a held amount; one id is known."""
-    return Restoration(epoch=epoch, seq=7, users=users or _users(), ids=_ids(), unlocks=[unlock("5")])
+    """A goal of two users, one with a held amount; an id and a movement are known, and a third user is banned."""
+    return Restoration(epoch=epoch, seq=7, users=users or _users(), ids=_ids(), unlocks=[unlock("5")], bans=[A_BAN])
 
 
 async def restored(opened: OpenBuffered, users: AsyncIterator[Sequence[UserRecord]] | None = None) -> None:
     """Restore `volume` as that."""
     assert await opened.store.shut({VOLUME: await opened.epoch()}, token=OWN)
     assert await opened.store.restore("volume", restoration("8-new", users), token=OWN)
+
+
+def corrected(amount: int, name: str = "k1") -> Movement:
+    """A correction of Ann's amount."""
+    return Movement(a_contribution(correction(name), amount), CORRECTED)
 
 
 async def _users() -> AsyncIterator[Sequence[UserRecord]]:
@@ -309,4 +356,11 @@ async def _users() -> AsyncIterator[Sequence[UserRecord]]:
 async def _ids() -> AsyncIterator[Sequence[KnownId]]:
     yield [
         KnownId(user_id="ann", contribution_id="known", amount=10, status=COUNTED, position=Position("7-old", 3)),
+        KnownId(
+            user_id="ann",
+            contribution_id=correction("known"),
+            amount=-5,
+            status=CORRECTED,
+            position=Position("7-old", 4),
+        ),
     ]

@@ -17,14 +17,20 @@ from worldevents.testing.opened import OpenStore, StoreOpener
 from worldevents.testing.store_counting import CountingLaws
 from worldevents.testing.store_judging import JudgingLaws
 from worldevents.testing.store_lasting import LastingLaws
+from worldevents.testing.store_moving import MovingLaws
 from worldevents.testing.store_outliers import OutlierLaws
 from worldevents.testing.store_ranking import RankingLaws
 from worldevents.testing.store_standing import StandingLaws
 from worldevents.testing.store_telling import TellingLaws
 
 
-class StoreLaws(CountingLaws, JudgingLaws, OutlierLaws, RankingLaws, StandingLaws, TellingLaws, LastingLaws):
-    """All laws of the store: counting (1, 2, 3, 10), judging (3, 5, 9), ranking (4), telling (8), lasting (6, 7)."""
+class StoreLaws(
+    CountingLaws, JudgingLaws, OutlierLaws, RankingLaws, StandingLaws, TellingLaws, LastingLaws, MovingLaws
+):
+    """All laws of the store.
+
+    Counting (1, 2, 3, 10), judging (3, 5, 9), ranking (4), telling (8), lasting (6, 7), moving (17, 18), hiding (19).
+    """
 
     @pytest.fixture
     def clock(self) -> ManualClock:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from worldevents import movements
 from worldevents.clock import Clock
-from worldevents.model import CommunityGoal, GoalContribution, Limits, OutlierRule, OverLimit
+from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution, Limits, OutlierRule, OverLimit
+from worldevents.movements import Movement
 from worldevents.testing.builders import NO_LIMITS, a_contribution, a_goal, an_event
 from worldevents.testing.opened import OpenStore, StoreOpener
 
@@ -75,6 +77,33 @@ class OutlierLaws:
         await empty.publish(an_event(holding(replace(RULE, deviations=7))))
         assert ["counted", "held"] == await empty.tell(far("z"), a_contribution("zz", 2_500))
 
+    async def test_law_5_movements_teach_nothing(self, open_store: StoreOpener, clock: Clock) -> None:
+        """Law 5: what operators change neither adds to a history nor takes from it, before a restart and after."""
+        async with open_store(clock) as opened:
+            await opened.publish(an_event(holding(limits=Limits(per_contribution=5_000))))
+            few = [one for one in usual("cid", "dot") if one.contribution_id != "usual-3"]
+            held = a_contribution("over", 5_001, user="dot")
+            assert "held" == (await opened.tell(*usual("ann", "bob"), *few, held))[-1]
+            wanted = [
+                moved("cid", movements.correction("k"), 100, ContributionStatus.CORRECTED),
+                moved("dot", movements.decision("over"), 5_001, ContributionStatus.RELEASED),
+                moved("ann", movements.withholding("usual-0"), USUAL[0], ContributionStatus.WITHHELD),
+            ]
+            assert ["moved"] * 3 == [await opened.moved(one) for one in wanted]
+            assert ["held"] == await opened.tell(far("x"))
+        async with open_store(clock) as opened:
+            every = [far("y"), far("y", user="cid"), far("y", user="dot")]
+            assert ["held", "counted", "counted"] == await opened.tell(*every)
+
+    async def test_law_5_a_history_that_is_built_later_has_no_movements(self, empty: OpenStore) -> None:
+        """Law 5: an edit that turns the rule on looks at what was contributed alone."""
+        await empty.publish(an_event(holding(None)))
+        await empty.tell(*usual("ann", "bob"), *usual("cid")[:3])
+        await empty.moved(moved("cid", movements.correction("k"), 100, ContributionStatus.CORRECTED))
+        await empty.moved(moved("ann", movements.withholding("usual-0"), USUAL[0], ContributionStatus.WITHHELD))
+        await empty.publish(an_event(holding()))
+        assert ["held", "counted"] == await empty.tell(far("x"), far("x", user="cid"))
+
     async def test_law_5_a_history_outlives_a_restart(self, open_store: StoreOpener, clock: Clock) -> None:
         """Law 5: who opens the store again judges by the same history."""
         async with open_store(clock) as opened:
@@ -82,6 +111,11 @@ class OutlierLaws:
             await opened.tell(*usual("ann", "bob"))
         async with open_store(clock) as opened:
             assert ["held"] == await opened.tell(far("x"))
+
+
+def moved(user: str, row_id: str, amount: int, status: ContributionStatus) -> Movement:
+    """What an operator changes of what a user has."""
+    return Movement(a_contribution(row_id, amount, user=user), status)
 
 
 def far(contribution_id: str, *, user: str = "ann") -> GoalContribution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from worldevents.store.redis.connection import Inspection, inspect
-from worldevents.store.redis.store import OutboxBounds, RedisStore
+from worldevents.store.redis.moving import OutboxBounds
+from worldevents.store.redis.store import RedisStore
 
 __all__ = ["Inspection", "OutboxBounds", "RedisStore", "inspect"]

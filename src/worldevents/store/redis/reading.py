@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from worldevents import rules
@@ -26,6 +27,7 @@ class Reading:
     _keys: Keys
     _partitions: int
     _goals: dict[str, CommunityGoal]
+    _hidden: frozenset[str]
 
     def goal(self, goal_id: str) -> CommunityGoal:
         """A published goal, as this process knows it."""
@@ -95,15 +97,18 @@ class Reading:
         self, goal_id: str, *, limit: int, around: str | None = None, user_id: str | None = None
     ) -> Leaderboard:
         start = 0 if around is None else await self._start(goal_id, around, limit)
-        told = await self._asked("rows", goal_id, "0" if self._partitions > 1 else str(start), str(start + limit))
+        first = "0" if self._partitions > 1 else str(start)
+        told = await self._asked("rows", goal_id, first, str(start + limit + len(self._hidden)))
         parts = [[(-int(one[1][n + 1]), one[1][n].decode()) for n in range(0, len(one[1]), 2)] for one in told]
         board = heapq.merge(*([(-amount, user) for amount, user in part] for part in parts))
         skipped = start if self._partitions > 1 else 0
-        rows = [(user, -amount) for amount, user in board][skipped : skipped + limit]
+        rows = [(user, -amount) for amount, user in board][skipped:]
         own = None if user_id is None else await self.progress(goal_id, user_id)
-        wanted = [user for user, _ in rows] + ([user_id] if user_id and own and own.user_rank else [])
+        ranked = await self._ranked(goal_id, rows[: limit + len(self._hidden)], start)
+        shown = [one for one in ranked if one.user_id not in self._hidden][:limit]
+        wanted = [one.user_id for one in shown] + ([user_id] if user_id and own and own.user_rank else [])
         names = await self._names(wanted)
-        contributors = await self._ranked(goal_id, rows, start, names)
+        contributors = [replace(one, display_name=names.get(one.user_id)) for one in shown]
         user = None
         if user_id is not None and own is not None and own.user_rank is not None:
             name = names.get(user_id)
@@ -124,9 +129,7 @@ class Reading:
         before = await asyncio.gather(*(self._call("place", one, amount, around) for one in self.partitions(goal_id)))
         return max(0, min(sum(map(int, before)) - limit // 2, progress.state.participants - limit))
 
-    async def _ranked(
-        self, goal_id: str, rows: Sequence[tuple[str, int]], start: int, names: Mapping[str, str]
-    ) -> list[Contributor]:
+    async def _ranked(self, goal_id: str, rows: Sequence[tuple[str, int]], start: int) -> list[Contributor]:
         found: list[Contributor] = []
         for place, (user, amount) in enumerate(rows, start=start + 1):
             if found and found[-1].amount == amount:
@@ -138,7 +141,7 @@ class Reading:
                     *(self._call("above", one, str(amount)) for one in self.partitions(goal_id))
                 )
                 rank = 1 + sum(map(int, more))
-            found.append(Contributor(rank=rank, user_id=user, amount=amount, display_name=names.get(user)))
+            found.append(Contributor(rank=rank, user_id=user, amount=amount))
         return found
 
     async def sum_of_users(self, partition: Partition) -> int | None:

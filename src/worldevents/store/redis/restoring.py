@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, TypeVar
 
 from worldevents.model import Partition
+from worldevents.movements import Ban
 from worldevents.store.base import KnownId, Restoration, UserRecord
 from worldevents.store.keys import Keys, digest, number_of
 from worldevents.store.redis import words
@@ -35,6 +36,8 @@ class Refilling:
                 return False
         sums = await self._users(partitions, restoration.users)
         if sums is None or not await self._ids(partitions, restoration.ids):
+            return False
+        if not await self._bans(partitions, restoration.bans):
             return False
         told = words.unlocks_told(restoration.unlocks)
         for place, partition in enumerate(partitions):
@@ -72,6 +75,14 @@ class Refilling:
                         told.append(words.known(one.amount, one.status, one.position))
                     if not await self._call("fill_ids", partitions[place], *told):
                         return False
+        return True
+
+    async def _bans(self, partitions: Sequence[Partition], bans: Sequence[Ban]) -> bool:
+        for place, own in _shared(bans, len(partitions), lambda one: one.user_id).items():
+            for start in range(0, len(own), PAGE):
+                told = [word for one in own[start : start + PAGE] for word in (one.user_id, str(one.number))]
+                if not await self._call("fill_banned", partitions[place], *told):
+                    return False
         return True
 
     async def _call(self, function: str, partition: Partition, *arguments: str | bytes) -> bool:

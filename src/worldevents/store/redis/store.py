@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -40,7 +39,8 @@ from worldevents.store.keys import Keys, number_of
 from worldevents.store.redis import words
 from worldevents.store.redis.connection import Connection, connected, failing
 from worldevents.store.redis.listening import Listener
-from worldevents.store.redis.reading import Reading, unknown
+from worldevents.store.redis.moving import Moving, OutboxBounds
+from worldevents.store.redis.reading import unknown
 from worldevents.store.redis.restoring import Refilling
 from worldevents.store.redis.speaking import Speaking
 
@@ -52,20 +52,9 @@ REFRESH_S: Final = 1.0
 """How often the ledger is asked at most whether an unknown goal was published by another process."""
 NAMES_PAGE: Final = 5_000
 FLUSH_MS: Final = 5_000
-_BOUND: Final = 2**53
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxBounds:
-    """How much may wait for the ledger in one partition, and how much of what is there already is kept."""
-
-    waiting_max: int = 5_000_000
-    bytes_max: int = 1_073_741_824
-    kept_max: int = 1_000_000
-    kept_s: int = 3_600
-
-
-class RedisStore(Reading, Speaking):
+class RedisStore(Moving, Speaking):
     """Goals in Redis, in front of a ledger."""
 
     def __init__(
@@ -90,10 +79,11 @@ class RedisStore(Reading, Speaking):
         self._goals: dict[str, CommunityGoal] = {}
         self._told: dict[str, GoalState] = {}
         """What this process has told last about each goal."""
+        self._hidden: frozenset[str] = frozenset()
         self._feed = Feed()
         self._voices = Voices()
         self._refreshed_at = 0.0
-        self._listener = Listener(connection, channels=self._channels, hear=self._hear, look=self._look)
+        self._listener = Listener(connection, channels=self._channels, hear=self._hear, look=self._look_again)
 
     @classmethod
     @asynccontextmanager
@@ -148,8 +138,14 @@ class RedisStore(Reading, Speaking):
             await self._connection.client.spublish(self._keys.events, event_id)
         await self._look()
 
+    async def hiding_changed(self) -> None:
+        self._hidden = await self._ledger.hidden()
+        with failing():
+            await self._connection.client.spublish(self._keys.events, "")
+
     async def _refresh(self, *, again: str | None = None) -> None:
-        """Take over what the ledger says about events, and see to it that Redis judges by it."""
+        """Take over what the ledger says about events and users, and see to it that Redis judges by it."""
+        self._hidden = await self._ledger.hidden()
         for version in await self._ledger.events():
             known = self._events.get(version.event.id)
             if known is not None and known.version >= version.version and version.event.id != again:
@@ -166,9 +162,6 @@ class RedisStore(Reading, Speaking):
         self, partition: Partition, goal: CommunityGoal, version: EventVersion, *, again: bool = False
     ) -> None:
         await self._call("configure", partition, *words.configuration(goal, version.version, again=again))
-
-    def _now(self) -> str:
-        return "" if self._clock is None else words.microseconds(self._clock.now())
 
     # Contributing.
 
@@ -230,13 +223,7 @@ class RedisStore(Reading, Speaking):
 
     async def _contribute(self, partition: Partition, items: Sequence[tuple[GoalContribution, str]]) -> list[Answer]:
         """One call of the function: all of it is applied, or none."""
-        arguments: list[str | bytes] = [
-            self._now(),
-            str(self._window // timedelta(microseconds=1)),
-            str(self._outbox.waiting_max),
-            str(self._outbox.bytes_max),
-            str(_BOUND // self._partitions),
-        ]
+        arguments: list[str | bytes] = [*self._bounds()]
         for contribution, held in items:
             arguments += words.item(contribution, held)
         verdict, *rest = await self._call("contribute", partition, *arguments)
@@ -369,6 +356,12 @@ class RedisStore(Reading, Speaking):
             self._tell(words.state(self._goals[goal_id], [json.loads(data)]))
         elif goal_id in self._goals:
             self._tell(await self.state(goal_id))
+
+    async def _look_again(self) -> None:
+        """Look at everything after nothing could be heard for a while."""
+        with suppress(LedgerUnavailable):
+            self._hidden = await self._ledger.hidden()
+        await self._look()
 
     async def _look(self) -> None:
         """Tell whatever is newer than what was told: a message may have been lost."""

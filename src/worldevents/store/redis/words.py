@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from worldevents.errors import (
+    BelowZero,
     ContributionConflict,
     GoalNotOpen,
     LimitExceeded,
     OccurredAtFuture,
+    UserBanned,
     WorldEventsError,
 )
 from worldevents.model import (
@@ -27,6 +29,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.movements import Movement
 from worldevents.standing import Standing
 from worldevents.store.keys import digest
 
@@ -36,6 +39,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _REFUSALS: Final[Mapping[str, WorldEventsError]] = {
     "occurred_at_future": OccurredAtFuture(field="occurredAt"),
     "contribution_conflict": ContributionConflict(field="contributionId"),
+    "user_banned": UserBanned(field="userId"),
+    "below_zero": BelowZero(field="amount"),
 }
 
 _STATUSES: Final = {status.value.encode(): status for status in ContributionStatus}
@@ -99,6 +104,13 @@ def item(contribution: GoalContribution, held: str) -> list[str | bytes]:
         name or "",
         held,
     ]
+
+
+def movement(moved: Movement, held: str, *, amount: str | None) -> list[str | bytes]:
+    """One movement; `amount` stands for its own, `held` is what the ledger has under its id, or nothing."""
+    one = moved.contribution
+    told = str(one.amount) if amount is None else amount
+    return [one.contribution_id, digest(one.user_id, one.contribution_id), told, moved.status.value, held]
 
 
 def refusal(told: str) -> WorldEventsError:

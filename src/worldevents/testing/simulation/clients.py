@@ -22,6 +22,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.movements import Ban
 from worldevents.store.base import Answer, Backlog, Restoration
 from worldevents.testing.simulation.database import Database
 from worldevents.testing.simulation.memory import Known, Server
@@ -97,6 +98,9 @@ class ModelLedger:
         self, goal_id: str, since: datetime, *, before: int | None = None, limit: int = 10_000
     ) -> tuple[list[Held], int | None]:
         return await self._call(self._database.recent, goal_id, since, before, limit)
+
+    async def bans(self) -> list[Ban]:
+        return []
 
 
 class ModelStore:

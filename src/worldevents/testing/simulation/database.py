@@ -24,8 +24,9 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.movements import effect
 
-COUNTED, HELD = ContributionStatus.COUNTED, ContributionStatus.HELD
+COUNTED = ContributionStatus.COUNTED
 POISON: Final = "poison"
 """How an id begins that the database does not take."""
 PAGE: Final = 3
@@ -131,8 +132,7 @@ class Database:
     def _keep(self, partition: Partition, entry: OutboxEntry) -> None:
         tables, item = self.tables, entry.contribution
         tables.rows[key_of(item)] = Kept(len(tables.rows) + 1, entry, partition)
-        counted = item.amount if entry.status is COUNTED else 0
-        held = item.amount if entry.status is HELD else 0
+        counted, held = effect(entry.status, item.amount)
         goal = tables.totals[item.goal_id]
         tables.totals[item.goal_id] = GoalTotals(goal.total + counted, goal.pending + held, goal.seq)
         if counted or held:
@@ -190,7 +190,7 @@ class Database:
         place = watermark.partition, entry.position
         if entry.position.epoch != watermark.epoch or place in self.tables.repairs or place in self.tables.done:
             return
-        if entry.status in (COUNTED, HELD):
+        if any(effect(entry.status, 1)):
             item = entry.contribution
             self.tables.repairs[place] = Repair(*place, item.user_id, item.amount, entry.status)
 

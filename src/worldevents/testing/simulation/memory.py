@@ -28,9 +28,10 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.movements import effect
 from worldevents.store.base import Answer, Backlog, KnownId, Restoration, UserRecord
 
-COUNTED, HELD = ContributionStatus.COUNTED, ContributionStatus.HELD
+COUNTED = ContributionStatus.COUNTED
 
 
 class Bounds(NamedTuple):
@@ -94,12 +95,11 @@ class Share:
     def add(self, user_id: str, amount: int, status: ContributionStatus) -> None:
         """Add to the sums; the amount may be negative."""
         counted, held = self.users.get(user_id, (0, 0))
-        if status is COUNTED:
-            self.total += amount
-            self.users[user_id] = counted + amount, held
-        elif status is HELD:
-            self.pending += amount
-            self.users[user_id] = counted, held + amount
+        moved, kept = effect(status, amount)
+        self.total += moved
+        self.pending += kept
+        if moved or kept:
+            self.users[user_id] = counted + moved, held + kept
 
     def counted(self, user_id: str) -> int:
         """What counts for a user."""

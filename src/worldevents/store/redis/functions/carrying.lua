@@ -69,18 +69,18 @@ local function take_back(keys, args)
     return 0
   end
   redis.call('HSET', base .. ':undone', position, '1')
+  local effect = EFFECTS[args[5]]
+  if effect[1] ~= 0 then
+    -- For a moment it may be less than nothing, until a movement is taken back as well.
+    redis.call('HINCRBY', base .. ':state', 'total', text(-effect[1] * amount))
+    add_to_board(base, user, -effect[1] * amount)
+  end
+  if effect[2] ~= 0 then
+    redis.call('HINCRBY', base .. ':state', 'pending', text(-effect[2] * amount))
+    redis.call('HINCRBY', base .. ':held', user, text(-effect[2] * amount))
+  end
   if args[5] == 'counted' then
-    local left = counted_by(base, user) - amount
-    redis.call('HINCRBY', base .. ':state', 'total', text(-amount))
-    if left > 0 then
-      redis.call('ZADD', base .. ':board', text(-left), user)
-    else
-      redis.call('ZREM', base .. ':board', user)
-    end
     unlearn(base, user, step_of(amount))
-  else
-    redis.call('HINCRBY', base .. ':state', 'pending', text(-amount))
-    redis.call('HINCRBY', base .. ':held', user, text(-amount))
   end
   tell(base, 1)
   return 1

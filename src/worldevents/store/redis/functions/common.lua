@@ -16,13 +16,14 @@
 --   :days     hash    user:day -> the counted amount of that UTC day, for goals with such a limit
 --   :shapes   hash    user -> how many counted amounts are in each step, step=count ..., for goals that hold outliers
 --   :shape    hash    step -> the same of all users
---   :outbox   stream  <position>-0 -> u user, c contribution id, a amount, s status, o occurred, r received (us), n name
+--   :outbox   stream  <position>-0 -> u user, c contribution id, a amount (of a movement it may be negative), s status, o occurred, r received (us), n name
 --   :undone   hash    position -> 1, what was taken back in this epoch
 --   :hours    zset    hours that have ids
+--   :banned   hash    user -> the number of the ban, of those of whom nothing is taken
 --   :seen:<hour>:<bucket>  hash  digest of (user, contribution id) -> amount|status|epoch|position
 --   :updates  channel the state after every change, as JSON
 
-local VERSION = '3'
+local VERSION = '4'
 local HOUR = 3600000000
 local DAY = 86400000000
 local FUTURE = 60000000
@@ -30,7 +31,7 @@ local BOUND = 9007199254740992
 local BUCKETS = 2048
 
 local TYPES = {state = 'hash', goal = 'hash', board = 'zset', held = 'hash', days = 'hash', outbox = 'stream',
-               undone = 'hash', hours = 'zset', shapes = 'hash', shape = 'hash'}
+               undone = 'hash', hours = 'zset', shapes = 'hash', shape = 'hash', banned = 'hash'}
 
 local function text(number)
   return string.format('%.0f', number)

@@ -1,5 +1,9 @@
 -- Judging: word for word what `rules` decides.
 
+-- How many times its amount a row of each status adds to what counts and to what is held: as in `movements`.
+local EFFECTS = {counted = {1, 0}, held = {0, 1}, late = {0, 0}, corrected = {1, 0}, released = {1, -1},
+                 rejected = {0, -1}, withheld = {-1, 1}}
+
 local function limit(goal, name)
   return tonumber(goal[name] or '')
 end
@@ -84,6 +88,13 @@ local function counted_by(base, user)
   return -tonumber(redis.call('ZSCORE', base .. ':board', user) or '0')
 end
 
+-- Who has nothing any more is not on the board.
+local function add_to_board(base, user, amount)
+  if tonumber(redis.call('ZINCRBY', base .. ':board', text(-amount), user)) == 0 then
+    redis.call('ZREM', base .. ':board', user)
+  end
+end
+
 local function shape_all(base)
   local found, told = {}, redis.call('HGETALL', base .. ':shape')
   for place = 1, #told, 2 do
@@ -96,7 +107,8 @@ end
 local function picture(base, goal, arrived, cap)
   return {base = base, goal = goal, arrived = arrived, cap = cap, sum = number(base, 'total') + number(base, 'pending'),
           counted = {}, held = {}, days = {}, new = {}, entries = {}, users = {},
-          everyones = limit(goal, 'deviations') and shape_all(base), shapes = {}, learnt = {}, learners = {}}
+          everyones = limit(goal, 'deviations') and shape_all(base), shapes = {}, learnt = {}, learners = {},
+          epoch = field(base, 'epoch'), last = number(base, 'last')}
 end
 
 local function today_of(batch, item)
@@ -168,6 +180,9 @@ local function judge(batch, item)
     end
     return {status, '1', epoch, position}
   end
+  if batch.has_banned and redis.call('HEXISTS', batch.base .. ':banned', item.user) == 1 then
+    return {'!user_banned'}
+  end
   item.instant = item.occurred ~= '' and tonumber(item.occurred) or batch.arrived
   local status = window(batch.goal, item.instant, batch.arrived)
   if status == 'counted' then
@@ -205,7 +220,7 @@ local function write(batch)
     changes = changes + (item.status == 'late' and 0 or 1)
   end
   for user, amount in pairs(batch.counted) do
-    redis.call('ZINCRBY', base .. ':board', text(-amount), user)
+    add_to_board(base, user, amount)
     total = total + amount
   end
   for user, amount in pairs(batch.held) do
@@ -279,7 +294,7 @@ local function contribute(keys, args)
     return {'BEHIND'}
   end
   local batch = picture(base, goal, now(args[1]), tonumber(args[5]))
-  batch.epoch, batch.last = field(base, 'epoch'), last
+  batch.has_banned = redis.call('EXISTS', base .. ':banned') == 1
   batch.hours = hours(base, batch.arrived, tonumber(args[2]))
   local answers = {}
   for place, item in ipairs(told) do

@@ -34,7 +34,7 @@ local function wipe(keys, args)
     return 0
   end
   forget(base, 'inf')
-  for _, name in ipairs({'state', 'board', 'held', 'days', 'shapes', 'shape', 'outbox', 'undone', 'hours'}) do
+  for _, name in ipairs({'state', 'board', 'held', 'days', 'shapes', 'shape', 'outbox', 'undone', 'hours', 'banned'}) do
     redis.call('UNLINK', base .. ':' .. name)
   end
   redis.call('HSET', base .. ':state', 'filling', args[2], 'open', '0', 'token', args[1],
@@ -86,6 +86,15 @@ local function fill_ids(keys, args)
   return 1
 end
 
+-- fill_banned  ARGV: token, epoch, then for each: user, number of the ban
+local function fill_banned(keys, args)
+  if not holds(keys[1], args[1], args[2]) then
+    return 0
+  end
+  redis.call('HSET', keys[1] .. ':banned', unpack(args, 3))
+  return 1
+end
+
 -- reopen  ARGV: token, epoch, seq, total, pending, unlocks (JSON)
 local function reopen(keys, args)
   local base = keys[1]
@@ -104,4 +113,5 @@ writes('shut', shut)
 writes('wipe', wipe)
 writes('fill_users', fill_users)
 writes('fill_ids', fill_ids)
+writes('fill_banned', fill_banned)
 writes('reopen', reopen)

@@ -1,0 +1,389 @@
+"""What operators change: corrections, holds, bans, and what they have done.
+
+A change is noted before it is made, with who and why; it is made by movements (`movements`) through the store, exactly
+once however often it is asked for, and answered when the ledger has it. Nothing is deleted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from worldevents import movements, rules
+from worldevents.acks import Acks
+from worldevents.clock import Clock
+from worldevents.errors import BodyInvalid, ContributionConflict, HoldDecided, UserBanned, WorldEventsError
+from worldevents.ledger.base import Ledger
+from worldevents.model import Ack, CommunityGoal, ContributionStatus, GoalContribution, Receipt
+from worldevents.movements import Ban, Hold, Movement, Note
+from worldevents.store.base import Store
+
+PAGE_MAX: Final = 1_000
+"""The most holds or notes in one answer."""
+REASON_MAX: Final = 500
+AUTHOR_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who changes something, and why."""
+
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a goal and one of its users stand at, in smallest units."""
+
+    total: int
+    pending: int
+    participants: int
+    user_contribution: int
+    user_pending: int
+    user_rank: int | None
+    unlocked: tuple[Decimal, ...]
+    """The thresholds of the tiers that are unlocked, lowest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What a movement did or would do in a goal; of a repeat both figures are today's."""
+
+    id: str
+    goal: CommunityGoal
+    user_id: str
+    amount: int
+    status: ContributionStatus
+    before: Figures
+    after: Figures
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a ban or its end did or would do in one goal."""
+
+    goal: CommunityGoal
+    before: Figures
+    after: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Banned:
+    """A user's ban, or its end, and what it did or would do in every goal where the user has something."""
+
+    user_id: str
+    is_banned: bool
+    """Whether the user is banned, now or if this is done."""
+    changes: Sequence[Change]
+    duplicate: bool = False
+    """Whether it was so before."""
+
+
+class Moderation:
+    """The verbs of operators about amounts and users. Made by `worldevents.open_runtime`.
+
+    Every verb that changes something raises BodyInvalid without a reason or an author, and LedgerUnavailable,
+    StoreUnavailable, StoreLost or LedgerBehind, after which the same call may be repeated. With `preview` it says what
+    it would do, and does and notes nothing.
+    """
+
+    def __init__(self, store: Store, ledger: Ledger, clock: Clock, *, acks: Acks | None = None) -> None:
+        """Without `acks` what the store answers is in the ledger already."""
+        self._store = store
+        self._ledger = ledger
+        self._clock = clock
+        self._acks = acks
+
+    # Corrections.
+
+    async def correct(
+        self, goal_id: str, user_id: str, amount: rules.Amount, *, correction_id: str, by: By, preview: bool = False
+    ) -> Moved:
+        """Add an amount of either sign, in the metric's unit, to what a user has; once for this id.
+
+        Raises UnknownGoal, IdInvalid, AmountInvalid, UserBanned, BelowZero, LimitExceeded, GoalNotOpen, and
+        ContributionConflict where the id was used for another amount.
+        """
+        goal = self._store.goal(goal_id)
+        smallest = _signed(amount, goal)
+        row_id = movements.correction(rules.check_id(correction_id, "id"))
+        user = rules.check_id(user_id, "userId")
+        wanted = _movement(goal, user, row_id, smallest, ContributionStatus.CORRECTED)
+        return await self._move("correct", correction_id, wanted, by, preview=preview)
+
+    async def withhold(
+        self, goal_id: str, user_id: str, contribution_id: str, *, by: By, preview: bool = False
+    ) -> Moved:
+        """Hold what has counted under an id, until it is released or rejected. Raises as `release`."""
+        goal = self._store.goal(goal_id)
+        item = GoalContribution(
+            goal.id, rules.check_id(user_id, "userId"), rules.check_id(contribution_id, "contributionId"), 0
+        )
+        (found,) = await self._ledger.look_up([item])
+        if found is None or found.status is not ContributionStatus.COUNTED:
+            raise BodyInvalid("nothing has counted under this id", field="contributionId")
+        row_id = movements.withholding(contribution_id)
+        wanted = _movement(goal, user_id, row_id, found.amount, ContributionStatus.WITHHELD)
+        return await self._move("withhold", contribution_id, wanted, by, preview=preview)
+
+    # Holds.
+
+    async def holds(self, *, goal_id: str | None = None, after: int = 0, limit: int = 100) -> list[Hold]:
+        """A page of the held amounts that wait for a decision, oldest first, those after one's id."""
+        _check_limit(limit)
+        return await self._ledger.holds(goal_id=goal_id, after=after, limit=limit)
+
+    async def release(self, hold_id: int, *, by: By, preview: bool = False) -> Moved:
+        """Let a held amount count. Raises UnknownHold, HoldDecided, UserBanned, BelowZero, GoalNotOpen."""
+        return await self._decide("release", hold_id, ContributionStatus.RELEASED, by, preview=preview)
+
+    async def reject(self, hold_id: int, *, by: By, preview: bool = False) -> Moved:
+        """Let a held amount never count. Raises as `release`."""
+        return await self._decide("reject", hold_id, ContributionStatus.REJECTED, by, preview=preview)
+
+    async def _decide(self, action: str, hold_id: int, status: ContributionStatus, by: By, *, preview: bool) -> Moved:
+        hold = await self._ledger.hold(hold_id)
+        goal, row_id = self._store.goal(hold.goal_id), movements.decision(hold.contribution_id)
+        wanted = _movement(goal, hold.user_id, row_id, hold.amount, status)
+        try:
+            return await self._move(action, str(hold_id), wanted, by, preview=preview)
+        except ContributionConflict:
+            raise HoldDecided(field="id") from None
+
+    # Moving.
+
+    async def _move(self, action: str, told_id: str, wanted: Movement, by: By, *, preview: bool) -> Moved:
+        _check_by(by)
+        item = wanted.contribution
+        goal, before = self._store.goal(item.goal_id), await self._figures(item.goal_id, item.user_id)
+        moved = Moved(
+            id=told_id,
+            goal=goal,
+            user_id=item.user_id,
+            amount=item.amount,
+            status=wanted.status,
+            before=before,
+            after=before,
+        )
+        (found,) = await self._ledger.look_up([item])
+        if found is not None:
+            if (found.amount, found.status) != (item.amount, wanted.status):
+                raise ContributionConflict(field="id")
+            return replace(moved, duplicate=True)
+        if any(one.user_id == item.user_id for one in await self._ledger.bans()):
+            raise UserBanned(field="userId")
+        user, sums = (before.user_contribution, before.user_pending), (before.total, before.pending)
+        movements.judge(goal, [wanted], now=self._clock.now(), user=user, goal_sums=sums)
+        moved = replace(moved, after=_after(goal, before, [wanted]))
+        if preview:
+            return moved
+        detail = {"goalId": goal.id, "id": item.contribution_id, "amount": item.amount} | _told(before, moved.after)
+        await self._note(action, item.user_id, by, detail)
+        try:
+            receipts = await self._store.move([wanted])
+        except WorldEventsError as refusal:
+            if not refusal.retryable:
+                await self._note(
+                    f"{action} refused", item.user_id, by, {"id": item.contribution_id} | {"code": refusal.code}
+                )
+            raise
+        await self._settled(receipts)
+        return replace(moved, after=await self._figures(goal.id, item.user_id))
+
+    async def _settled(self, receipts: Sequence[Receipt]) -> None:
+        """Return when the ledger has these."""
+        answers = await self._acks.wait(receipts, Ack.LEDGER) if self._acks else ()
+        for one in answers:
+            if isinstance(one, WorldEventsError):
+                raise one
+
+    async def _figures(self, goal_id: str, user_id: str) -> Figures:
+        progress = await self._store.progress(goal_id, user_id)
+        # Of tiers the ledger knows first; the store hears of it.
+        unlocked = sorted(one.threshold for one in await self._ledger.unlocks() if one.goal_id == goal_id)
+        return Figures(
+            total=progress.state.total,
+            pending=progress.state.pending,
+            participants=progress.state.participants,
+            user_contribution=progress.user_contribution,
+            user_pending=progress.user_pending,
+            user_rank=progress.user_rank,
+            unlocked=tuple(unlocked),
+        )
+
+    # Bans.
+
+    async def ban(self, user_id: str, *, by: By, preview: bool = False) -> Banned:
+        """Take nothing more of a user, and move out what the user has in every running goal. Raises IdInvalid.
+
+        Done again, it finishes what was begun. No tier is locked again, and nobody else has another amount.
+        """
+        _check_by(by)
+        user = rules.check_id(user_id, "userId")
+        known, running = await self._ban_of(user), self._running()
+        before = {goal.id: await self._figures(goal.id, user) for goal in running}
+        after = {goal.id: _after(goal, before[goal.id], _out(goal, user, before[goal.id])) for goal in running}
+        if not preview:
+            if known is None:
+                await self._note("ban", user, by, _all_told(before, after))
+            ban = await self._ledger.ban_user(user, at=self._clock.now(), reason=by.reason, author=by.author)
+            for goal in running:
+                await self._settled(await self._store.ban(goal.id, ban))
+            after = {goal.id: await self._figures(goal.id, user) for goal in running}
+        return Banned(user_id=user, is_banned=True, changes=self._changes(before, after), duplicate=known is not None)
+
+    async def unban(self, user_id: str, *, by: By, preview: bool = False) -> Banned:
+        """Take a user again, and move back in exactly what the ban has moved out of goals that are still running."""
+        _check_by(by)
+        user = rules.check_id(user_id, "userId")
+        ban, running = await self._ban_of(user), self._running()
+        if ban is None:
+            return Banned(user_id=user, is_banned=False, changes=(), duplicate=True)
+        before = {goal.id: await self._figures(goal.id, user) for goal in running}
+        back = {goal.id: await self._back(goal, ban, preview=preview) for goal in running}
+        after = {goal.id: _after(goal, before[goal.id], back[goal.id]) for goal in running}
+        if not preview:
+            await self._note("unban", user, by, _all_told(before, after))
+            for goal_id, moved in back.items():
+                await self._settled(await self._store.unban(ban, moved, goal_id=goal_id))
+            await self._ledger.lift_ban(ban.number, at=self._clock.now())
+            after = {goal_id: await self._figures(goal_id, user) for goal_id in before}
+        return Banned(user_id=user, is_banned=False, changes=self._changes(before, after))
+
+    async def bans(self) -> list[Ban]:
+        """Every ban that is not over, oldest first."""
+        return await self._ledger.bans()
+
+    async def _ban_of(self, user_id: str) -> Ban | None:
+        return next((one for one in await self._ledger.bans() if one.user_id == user_id), None)
+
+    async def _back(self, goal: CommunityGoal, ban: Ban, *, preview: bool) -> list[Movement]:
+        """What moves in again what a ban has moved out."""
+        if not preview:
+            # What was begun is finished first, and is in the ledger then.
+            await self._settled(await self._store.ban(goal.id, ban))
+        out = movements.moved_out(goal.id, ban.user_id, ban.number, counted=1, held=1)
+        counted, held = (0 if one is None else one.amount for one in await self._ledger.look_up([m[0] for m in out]))
+        return movements.moved_back(goal.id, ban.user_id, ban.number, counted=-counted, held=held)
+
+    def _running(self) -> list[CommunityGoal]:
+        now = self._clock.now()
+        goals = [goal for version in self._store.events.values() for goal in version.event.goals]
+        return [goal for goal in goals if now - goal.ends_at < goal.grace]
+
+    def _changes(self, before: dict[str, Figures], after: dict[str, Figures]) -> list[Change]:
+        return [
+            Change(goal=self._store.goal(goal_id), before=before[goal_id], after=after[goal_id])
+            for goal_id in before
+            if before[goal_id].user_contribution
+            or before[goal_id].user_pending
+            or after[goal_id].user_contribution
+            or after[goal_id].user_pending
+        ]
+
+    # Hiding.
+
+    async def hide(self, user_id: str, *, by: By, preview: bool = False) -> bool:
+        """Leave a user out of boards; what the user has counts on. Whether that is new. Raises IdInvalid."""
+        return await self._hide(user_id, by, hide=True, preview=preview)
+
+    async def unhide(self, user_id: str, *, by: By, preview: bool = False) -> bool:
+        """Show a user on boards again. Whether that is new. Raises IdInvalid."""
+        return await self._hide(user_id, by, hide=False, preview=preview)
+
+    async def _hide(self, user_id: str, by: By, *, hide: bool, preview: bool) -> bool:
+        _check_by(by)
+        user = rules.check_id(user_id, "userId")
+        is_new = (user in await self._ledger.hidden()) is not hide
+        if preview:
+            return is_new
+        if is_new:
+            await self._note("hide" if hide else "unhide", user, by, {})
+            await (self._ledger.hide(user, at=self._clock.now()) if hide else self._ledger.unhide(user))
+        await self._store.hiding_changed()
+        return is_new
+
+    async def hidden(self) -> frozenset[str]:
+        """Who is left out of boards."""
+        return await self._ledger.hidden()
+
+    # What was done.
+
+    async def notes(self, *, subject: str | None = None, before: int | None = None, limit: int = 100) -> list[Note]:
+        """What operators did or set out to do, newest first: about one user, before a note's number."""
+        _check_limit(limit)
+        return await self._ledger.notes(subject=subject, before=before, limit=limit)
+
+    async def _note(self, action: str, subject: str, by: By, detail: Mapping[str, object]) -> None:
+        note = Note(
+            at=self._clock.now(), author=by.author, action=action, subject=subject, reason=by.reason, detail=detail
+        )
+        await self._ledger.note(note)
+
+
+def _movement(goal: CommunityGoal, user_id: str, row_id: str, amount: int, status: ContributionStatus) -> Movement:
+    return Movement(GoalContribution(goal.id, user_id, row_id, amount), status)
+
+
+def _signed(amount: rules.Amount, goal: CommunityGoal) -> int:
+    """An amount of either sign as an exact integer in the metric's smallest unit. Raises AmountInvalid."""
+    text = f"{amount:f}" if isinstance(amount, Decimal) else str(amount) if isinstance(amount, int) else amount
+    if isinstance(text, str) and not isinstance(amount, bool) and text.startswith("-"):
+        return -rules.check_amount(text[1:], goal.metric)
+    return rules.check_amount(amount, goal.metric)
+
+
+def _after(goal: CommunityGoal, before: Figures, wanted: Sequence[Movement]) -> Figures:
+    """What these movements would make of that; the rank is not known where the user still has something."""
+    counted, held = movements.sums(wanted)
+    total, own = before.total + counted, before.user_contribution + counted
+    reached = {tier.threshold for tier in goal.tiers if tier.threshold_value <= total}
+    return Figures(
+        total=total,
+        pending=before.pending + held,
+        participants=before.participants + (own > 0) - (before.user_contribution > 0),
+        user_contribution=own,
+        user_pending=before.user_pending + held,
+        user_rank=before.user_rank if counted == 0 else None,
+        unlocked=tuple(sorted({*before.unlocked, *reached})),
+    )
+
+
+def _out(goal: CommunityGoal, user_id: str, has: Figures) -> list[Movement]:
+    """What a ban would move out, whichever it will be."""
+    return movements.moved_out(goal.id, user_id, 0, counted=has.user_contribution, held=has.user_pending)
+
+
+def _told(before: Figures, after: Figures) -> dict[str, object]:
+    return {"before": _figures_told(before), "after": _figures_told(after)}
+
+
+def _all_told(before: dict[str, Figures], after: dict[str, Figures]) -> dict[str, object]:
+    return {"goals": {goal_id: _told(before[goal_id], after[goal_id]) for goal_id in before}}
+
+
+def _figures_told(one: Figures) -> dict[str, object]:
+    return {
+        "total": one.total,
+        "pending": one.pending,
+        "participants": one.participants,
+        "userContribution": one.user_contribution,
+        "userPending": one.user_pending,
+        "userRank": one.user_rank,
+        "unlocked": [f"{threshold:f}" for threshold in one.unlocked],
+    }
+
+
+def _check_by(by: By) -> None:
+    for field, text, longest in (("reason", by.reason, REASON_MAX), ("author", by.author, AUTHOR_MAX)):
+        if not text.strip() or len(text) > longest or not text.isprintable():
+            raise BodyInvalid(f"1 to {longest} printable characters", field=field)
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= PAGE_MAX:
+        raise BodyInvalid(f"from 1 to {PAGE_MAX}", field="limit")
