@@ -53,10 +53,12 @@ class Receiver:
         return self.sent
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while await self._answer(reader, writer):
-                pass
-        writer.close()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while await self._answer(reader, writer):
+                    pass
+        finally:
+            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
@@ -107,7 +109,10 @@ async def receiving(*, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1
         yield receiver
     finally:
         server.close()
-        for writer in writers:
-            writer.transport.abort()
-        await asyncio.gather(*tasks)
+        # Also those that were accepted a moment ago, and whose tasks have not begun.
+        await asyncio.sleep(0.05)
+        while tasks:
+            for writer in writers:
+                writer.transport.abort()
+            await asyncio.gather(*tasks)
         await server.wait_closed()
