@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher acks",
     "auth.*": f"hosts auth {WORDS} clock",
     "live.*": f"hosts live {WORDS} codec clock telemetry",
-    "webhooks.*": "webhooks hosts errors model grants clock codec telemetry ledger.outward",
+    "webhooks.*": "webhooks hosts errors model grants rules clock codec telemetry ledger.outward",
     "webhooks.opening": "webhooks errors clock telemetry settings ledger",
     "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",

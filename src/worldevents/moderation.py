@@ -22,8 +22,6 @@ from worldevents.store.base import Store
 
 PAGE_MAX: Final = 1_000
 """The most holds or notes in one answer."""
-REASON_MAX: Final = 500
-AUTHOR_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,9 +377,8 @@ def _figures_told(one: Figures) -> dict[str, object]:
 
 
 def _check_by(by: By) -> None:
-    for field, text, longest in (("reason", by.reason, REASON_MAX), ("author", by.author, AUTHOR_MAX)):
-        if not text.strip() or len(text) > longest or not text.isprintable():
-            raise BodyInvalid(f"1 to {longest} printable characters", field=field)
+    rules.check_reason(by.reason)
+    rules.check_author(by.author)
 
 
 def _check_limit(limit: int) -> None:

@@ -76,13 +76,15 @@ class Rewards:
         """Grant to a user who does not qualify, or again after a revocation; else nothing changes.
 
         `grant_id` is `tier~GOAL~THRESHOLD~USER` or `challenge~EVENT~CHALLENGE~USER`. Raises UnknownGrant where no such
-        tier or challenge was ever declared.
+        tier or challenge was ever declared, BodyInvalid without a reason or an author.
         """
-        return await self._ledger.give(grant_id, self._clock.now(), reason=reason, author=author)
+        by = {"reason": rules.check_reason(reason), "author": rules.check_author(author)}
+        return await self._ledger.give(grant_id, self._clock.now(), **by)
 
     async def revoke(self, grant_id: str, *, author: str, reason: str) -> RewardGrant:
-        """Take a grant back. Raises UnknownGrant."""
-        return await self._ledger.revoke(grant_id, self._clock.now(), reason=reason, author=author)
+        """Take a grant back. Raises UnknownGrant, BodyInvalid as `give`."""
+        by = {"reason": rules.check_reason(reason), "author": rules.check_author(author)}
+        return await self._ledger.revoke(grant_id, self._clock.now(), **by)
 
     async def sweep(self, goal_id: str) -> int:
         """Look once more through all contributors of a goal, and grant those who were missed; says how many.

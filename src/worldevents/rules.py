@@ -33,6 +33,8 @@ TOTAL_BOUND: Final = 2**53
 FUTURE_TOLERANCE: Final = timedelta(seconds=60)
 """How far ahead a trusted caller's clock may be."""
 DISPLAY_NAME_MAX: Final = 64
+REASON_MAX: Final = 500
+AUTHOR_MAX: Final = 100
 
 _ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 _SLUG = re.compile(r"[a-z0-9-]{1,64}")
@@ -71,6 +73,22 @@ def check_display_name(value: object) -> str | None:
     if not isinstance(value, str) or not shown.isprintable() or not shown.strip() or len(value) > DISPLAY_NAME_MAX:
         raise BodyInvalid(f"a display name is 1 to {DISPLAY_NAME_MAX} printable characters", field="displayName")
     return value
+
+
+def check_reason(value: object) -> str:
+    """Why something is changed: a text that can be shown, without spaces around it."""
+    return _check_text(value, "reason", REASON_MAX)
+
+
+def check_author(value: object) -> str:
+    """Who changes something, as `check_reason`."""
+    return _check_text(value, "author", AUTHOR_MAX)
+
+
+def _check_text(value: object, field: str, longest: int) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
+        raise BodyInvalid(f"1 to {longest} printable characters", field=field)
+    return value.strip()
 
 
 def check_occurred_at(value: object) -> datetime | None:

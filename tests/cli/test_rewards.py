@@ -1,5 +1,7 @@
 """Rewards at the command line."""
 
+import pytest
+
 from tests.cli.conftest import Run
 
 KING = "slay-the-winter-king"
@@ -26,6 +28,16 @@ def test_rewards_are_listed_claimed_revoked_and_given(running: Run) -> None:
         ]
     assert [ADA] == [one["id"] for one in running("rewards", "list", "--json").document["grants"]]
     assert 0 == running("rewards", "list", "--after", "1").code
+
+
+@pytest.mark.parametrize("words", [("grant", ADA), ("revoke", ADA)])
+@pytest.mark.parametrize("field", ["reason", "author"])
+def test_who_and_why_are_texts(running: Run, words: tuple[str, ...], field: str) -> None:
+    """As over HTTP; nothing is granted and nothing revoked."""
+    told = {"reason": "lost a boss", "author": "eve", field: " "}
+    said = running("rewards", *words, *(part for name in told for part in (f"--{name}", told[name])), "--json")
+    assert (1, "body_invalid", field) == (said.code, said.problem["code"], said.problem["field"])
+    assert [] == running("rewards", "list", "--json").document["grants"]
 
 
 def test_what_is_no_grant(running: Run) -> None:

@@ -69,6 +69,19 @@ def test_an_endpoint_is_what_was_asked_for(running: Run) -> None:
     assert re.search(r"add +ops +why", running("webhooks", "show", made_["id"]).out)
 
 
+@pytest.mark.parametrize("what", ["add", "rotate", "enable", "disable", "remove"])
+@pytest.mark.parametrize("field", ["reason", "author"])
+def test_who_and_why_are_texts(running: Run, what: str, field: str) -> None:
+    """As over HTTP; nothing is made and nothing changed."""
+    endpoint = made(running)
+    told = {"reason": "why", "author": "ops", field: " "}
+    words = [URL] if what == "add" else [endpoint, *(["--yes"] if what == "remove" else [])]
+    said = running("webhooks", what, *words, *(part for name in told for part in (f"--{name}", told[name])), "--json")
+    assert (1, "body_invalid", field) == (said.code, said.problem["code"], said.problem["field"])
+    assert [endpoint] == [one["id"] for one in running("webhooks", "list", "--json").document["endpoints"]]
+    assert 1 == len(running("webhooks", "show", endpoint, "--json").document["changes"])
+
+
 def test_a_secret_is_rotated(running: Run) -> None:
     """The new one is printed, and how long the previous one signs too."""
     endpoint = made(running)

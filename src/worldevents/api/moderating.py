@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from worldevents.api import bodies, schemas_operating
-from worldevents.api.operators import Preview, body_of
+from worldevents.api import schemas_operating
+from worldevents.api.operators import Preview, body_of, read_object
 from worldevents.api.routing import DOCUMENTED, Operator, answer
 from worldevents.auth import Caller
 from worldevents.operating import Operating
@@ -30,9 +30,7 @@ def routes(verbs: Operating, settings: Settings) -> APIRouter:
 
 async def _item(request: Request, caller: Caller, settings: Settings) -> dict[str, Any]:
     """The body of a change; who does it is the key that was used, unless it says who."""
-    headers = dict(request.scope["headers"])
-    bodies.media_type(headers, bodies.JSON)
-    told = bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
+    told = await read_object(request, settings)
     return told if told.get("author") is not None else {**told, "author": caller.hint}
 
 

@@ -14,10 +14,8 @@ from worldevents.auth import Caller
 from worldevents.engine import Engine
 from worldevents.errors import BodyInvalid
 from worldevents.model import SeasonalEvent
+from worldevents.rules import AUTHOR_MAX, REASON_MAX, check_author, check_reason
 from worldevents.settings import Settings
-
-REASON_MAX: Final = 500
-AUTHOR_MAX: Final = 100
 
 DryRun = Annotated[bool, Query(alias="dryRun", description="Say what would change, and change nothing.")]
 Preview = Annotated[bool, Query(description="Say what would change, beside the version that stands.")]
@@ -47,8 +45,8 @@ def _declaring(router: APIRouter, engine: Engine, settings: Settings) -> None:
         event = _event_from_toml(body) if kind == bodies.TOML else _event_from_json(body)
         if dry_run:
             return answer(await local.plan(event))
-        name = checked_text(author, "author", AUTHOR_MAX) if author else caller.hint
-        why = checked_text(reason, "reason", REASON_MAX) if reason else ""
+        name = check_author(author) if author else caller.hint
+        why = check_reason(reason) if reason else ""
         return answer(await local.publish(event, author=name, reason=why))
 
     @router.get("/{eventId}", response_model=schemas.OperatorsEvent)
@@ -63,11 +61,7 @@ def _declaring(router: APIRouter, engine: Engine, settings: Settings) -> None:
 
 def _changing(router: APIRouter, engine: Engine, settings: Settings) -> None:
     async def change(request: Request, *known: str) -> dict[str, Any]:
-        headers = dict(request.scope["headers"])
-        bodies.media_type(headers, bodies.JSON)
-        told = bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
-        documents.only(told, {"reason", "author", *known})
-        return told
+        return await read_fields(request, settings, "reason", "author", *known)
 
     @router.post("/{eventId}/extend", response_model=schemas.Published, openapi_extra=body_of(schemas.Extension))
     async def extend_event(
@@ -121,16 +115,23 @@ def author_and_reason(caller: Caller, told: dict[str, Any]) -> By:
     """Who does it, else the key that was used, and why: from a body. Raises BodyInvalid."""
     author = told.get("author")
     return {
-        "reason": checked_text(told.get("reason"), "reason", REASON_MAX),
-        "author": caller.hint if author is None else checked_text(author, "author", AUTHOR_MAX),
+        "reason": check_reason(told.get("reason")),
+        "author": caller.hint if author is None else check_author(author),
     }
 
 
-def checked_text(value: object, field: str, longest: int) -> str:
-    """A text that can be shown, without spaces around it. Raises BodyInvalid."""
-    if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
-        raise BodyInvalid(f"1 to {longest} printable characters", field=field)
-    return value.strip()
+async def read_fields(request: Request, settings: Settings, *known: str) -> dict[str, Any]:
+    """As `read_object`: one with these fields and no other."""
+    told = await read_object(request, settings)
+    documents.only(told, set(known))
+    return told
+
+
+async def read_object(request: Request, settings: Settings) -> dict[str, Any]:
+    """The body of a route that decodes it itself. Raises BodyInvalid, TooLarge, UnsupportedMediaType."""
+    headers = dict(request.scope["headers"])
+    bodies.media_type(headers, bodies.JSON)
+    return bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
 
 
 def _event_from_toml(body: bytes) -> SeasonalEvent:

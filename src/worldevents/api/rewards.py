@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from worldevents import documents, rules
-from worldevents.api import bodies, reward_schemas, schemas
-from worldevents.api.operators import author_and_reason, body_of
+from worldevents import rules
+from worldevents.api import reward_schemas, schemas
+from worldevents.api.operators import author_and_reason, body_of, read_fields
 from worldevents.api.routing import DOCUMENTED, Operator, Reader, answer, caller
 from worldevents.auth import Caller, Right
 from worldevents.rewarding import LocalRewards
@@ -85,11 +85,7 @@ def _operating(router: APIRouter, local: LocalRewards, settings: Settings) -> No
     }
 
     async def why(request: Request, told: Caller) -> Any:
-        headers = dict(request.scope["headers"])
-        bodies.media_type(headers, bodies.JSON)
-        fields = bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
-        documents.only(fields, {"reason", "author"})
-        return author_and_reason(told, fields)
+        return author_and_reason(told, await read_fields(request, settings, "reason", "author"))
 
     @router.post("/admin/grants/{grantId}/grant", **change)
     async def give_reward(request: Request, told: Operator, grantId: str) -> Response:  # noqa: N803

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 
 from worldevents import documents
-from worldevents.api import bodies, schemas
+from worldevents.api import schemas
 from worldevents.api import webhook_schemas as told
-from worldevents.api.operators import AUTHOR_MAX, REASON_MAX, Author, author_and_reason, body_of, checked_text
+from worldevents.api.operators import Author, author_and_reason, body_of, read_fields
 from worldevents.api.routing import DOCUMENTED, Operator, answer
 from worldevents.errors import BodyInvalid
+from worldevents.rules import REASON_MAX, check_author, check_reason
 from worldevents.settings import Settings
 from worldevents.webhooks.documents import PATH, LocalWebhooks
 from worldevents.webhooks.operating import DELIVERIES_MAX, Webhooks
@@ -28,11 +29,7 @@ def routes(webhooks: Webhooks, settings: Settings) -> APIRouter:
     local = LocalWebhooks(webhooks)
 
     async def body(request: Request, *known: str) -> dict[str, Any]:
-        headers = dict(request.scope["headers"])
-        bodies.media_type(headers, bodies.JSON)
-        found = bodies.decode_object(await bodies.read(headers, request.receive, settings.body_max))
-        documents.only(found, set(known))
-        return found
+        return await read_fields(request, settings, *known)
 
     _looking(router, local)
     _coming_and_going(router, local, body)
@@ -96,8 +93,8 @@ def _coming_and_going(router: APIRouter, local: LocalWebhooks, body: Body) -> No
         author: Author = None,
     ) -> Response:
         """Forget an endpoint and its secrets; what it does not have yet is dead."""
-        name = checked_text(author, "author", AUTHOR_MAX) if author else caller.hint
-        why = checked_text(reason, "reason", REASON_MAX)
+        name = check_author(author) if author else caller.hint
+        why = check_reason(reason)
         return answer(await local.remove(endpointId, author=name, reason=why))
 
 

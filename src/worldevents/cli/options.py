@@ -47,6 +47,7 @@ Author = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who is said to have done it; else you, as the system knows you.")
 ]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the version.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
+from worldevents import rules
 from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid
 from worldevents.grants import Announcement
@@ -49,7 +50,7 @@ class Account:
 
 
 class Webhooks:
-    """The verbs. Authors and reasons are kept with every change."""
+    """The verbs. Authors and reasons are kept with every change; BodyInvalid where one of them is missing."""
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class Webhooks:
             since=since or now,
             created_at=now,
         )
-        await self._ledger.add(new, Change("add", author, now, reason), most=ENDPOINTS_MAX)
+        await self._ledger.add(new, _change("add", author, reason, now), most=ENDPOINTS_MAX)
         return new
 
     async def rotate(self, endpoint_id: str, *, keep_s: int = KEPT_S, author: str, reason: str) -> Endpoint:
@@ -137,7 +138,7 @@ class Webhooks:
             until = now + timedelta(seconds=keep_s)
             return replace(one, secret=secret, previous_secret=one.secret, previous_until=until)
 
-        return await self._ledger.edit(endpoint_id, edit, Change("rotate", author, now, reason))
+        return await self._ledger.edit(endpoint_id, edit, _change("rotate", author, reason, now))
 
     async def enable(self, endpoint_id: str, *, author: str, reason: str) -> Endpoint:
         """Deliver to it again, what has waited first. Raises UnknownWebhook."""
@@ -157,7 +158,7 @@ class Webhooks:
         def edit(one: Endpoint) -> Endpoint:
             return replace(one, **told)  # type: ignore[arg-type] # the fields of an endpoint
 
-        return await self._ledger.edit(endpoint_id, edit, Change(what, author, self._clock.now(), reason))
+        return await self._ledger.edit(endpoint_id, edit, _change(what, author, reason, self._clock.now()))
 
     async def replay(
         self,
@@ -176,7 +177,7 @@ class Webhooks:
         if (message_id is None) == (since is None):
             raise BodyInvalid("either a message or an instant is named", field="messageId")
         what = f"replay of {message_id}" if since is None else f"replay since {since.isoformat()}"
-        change = Change(what, author, self._clock.now(), reason)
+        change = _change(what, author, reason, self._clock.now())
         return await self._ledger.replay(endpoint_id, change, message_id=message_id, since=since, dead_only=dead_only)
 
     async def test(self, endpoint_id: str) -> Answer:
@@ -186,3 +187,7 @@ class Webhooks:
         body = signing.body(Announcement(0, message_id, TEST_KIND, now, {"endpointId": endpoint.id}))
         async with self._connect() as post:
             return await post(endpoint.url, signing.headers(endpoint, message_id, body, now), body)
+
+
+def _change(what: str, author: str, reason: str, at: datetime) -> Change:
+    return Change(what, rules.check_author(author), at, rules.check_reason(reason))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worldevents.cli import output
-from worldevents.cli.options import Author, Database, Goal, Json, Key, Server, Yes, author_name, plain_number
+from worldevents.cli.options import Author, Database, Goal, Json, Key, Server, Why, Yes, author_name, plain_number
 from worldevents.cli.system import Place, confirm, on_verbs
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's id.")]
 HoldId = Annotated[str, typer.Argument(metavar="ID", help="As `holds list` shows it.")]
-Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept.")]
 Preview = Annotated[bool, typer.Option("--preview", help="Say what would happen, and do nothing.")]
 OnlyGoal = Annotated[str | None, typer.Option("--goal", metavar="GOAL", help="Those of one goal.")]
 OnlyUser = Annotated[str | None, typer.Option("--user", metavar="USER", help="What was done about one user.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worldevents.cli import output
-from worldevents.cli.options import Author, Database, Json, Key, Server, author_name
+from worldevents.cli.options import Author, Database, Json, Key, Server, Why, author_name
 from worldevents.cli.system import Place, on_rewards
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ GrantId = Annotated[
         metavar="ID", help="As `rewards list` shows it: tier~GOAL~PERCENT~USER or challenge~EVENT~CHALLENGE~USER."
     ),
 ]
-Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept with the grant.")]
 
 
 def list_rewards(

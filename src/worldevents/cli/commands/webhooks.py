@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from worldevents.cli import output
-from worldevents.cli.options import Author, Database, Json, Key, Reason, Server, Since, Yes, author_name
+from worldevents.cli.options import Author, Database, Json, Key, Server, Since, Why, Yes, author_name
 from worldevents.cli.system import Place, confirm, is_absent, server_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def add(
         list[str] | None, typer.Option(metavar="KIND", help="What it is told, said several times; else everything.")
     ] = None,
     since: Since = None,
-    reason: Reason,
+    reason: Why,
     author: Author = None,
     server: Server = None,
     key: Key = None,
@@ -84,7 +84,7 @@ def rotate(
     keep: Annotated[
         int | None, typer.Option(metavar="SECONDS", help="How long the previous secret signs too; else a day.")
     ] = None,
-    reason: Reason,
+    reason: Why,
     author: Author = None,
     server: Server = None,
     key: Key = None,
@@ -103,7 +103,7 @@ def rotate(
 def enable(
     endpoint: Endpoint,
     *,
-    reason: Reason,
+    reason: Why,
     author: Author = None,
     server: Server = None,
     key: Key = None,
@@ -121,7 +121,7 @@ def enable(
 def disable(
     endpoint: Endpoint,
     *,
-    reason: Reason,
+    reason: Why,
     author: Author = None,
     server: Server = None,
     key: Key = None,
@@ -139,7 +139,7 @@ def disable(
 def remove(
     endpoint: Endpoint,
     *,
-    reason: Reason,
+    reason: Why,
     author: Author = None,
     yes: Yes = False,
     server: Server = None,
@@ -220,7 +220,7 @@ def replay(
     message: Annotated[str | None, typer.Option(metavar="ID", help="This message alone.")] = None,
     since: Since = None,
     dead: Annotated[bool, typer.Option("--dead", help="With --since: the dead ones alone.")] = False,
-    reason: Reason,
+    reason: Why,
     author: Author = None,
     server: Server = None,
     key: Key = None,
