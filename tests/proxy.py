@@ -7,6 +7,7 @@ import random
 from types import TracebackType
 from typing import Final, Self
 
+from tests import turns
 from tests.servers.ports import Port
 
 CHUNK: Final = 65_536
@@ -55,6 +56,7 @@ class Proxy:
             self._server.close()
             self._server = None
         self.cut()
+        await turns.accepted()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
     def cut(self) -> None:

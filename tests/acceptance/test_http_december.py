@@ -1,4 +1,4 @@
-"""December over HTTP in the ways that `test_served` leaves out: one by one, as lines, and by two who send the same."""
+"""December over HTTP as contributions: one by one, as lines, and in batches by two who send the same."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests import turns
+
 ASKED_S = 30.0
 """How long a test waits for a request."""
 
@@ -68,10 +70,12 @@ class Stub:
         raise AssertionError(self.asked)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                await self._answer(reader, writer)
-        writer.close()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    await self._answer(reader, writer)
+        finally:
+            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
@@ -107,6 +111,7 @@ async def project() -> AsyncIterator[Stub]:
         yield stub
     finally:
         server.close()
+        await turns.accepted()
         left = [one for one in asyncio.all_tasks() - tasks if "Stub.serve" in repr(one)]
         for one in left:
             one.cancel()

@@ -14,6 +14,7 @@ from worldevents.clock import Clock
 from worldevents.ledger import open_ledger
 from worldevents.model import GoalContribution
 from worldevents.store.embedded import EmbeddedStore
+from worldevents.store.keys import number_of
 from worldevents.testing.opened import OpenStore, StoreOpener
 from worldevents.testing.stateful import StoreMachine
 
@@ -57,6 +58,10 @@ def test_a_store_in_redis_lives_as_the_model(redis_server: RedisServer, partitio
     """The same in Redis, in front of the ledger, with all in one partition and spread over three."""
 
     class RedisMachine(StoreMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model.place = lambda user_id: number_of(user_id, partitions)
+
         @contextmanager
         def database(self) -> Iterator[StoreOpener]:
             with SQLITE.fresh(None) as url:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests import turns
+
 HEARD_S = 60.0
 """How long a test waits for a message."""
 
@@ -109,8 +111,7 @@ async def receiving(*, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1
         yield receiver
     finally:
         server.close()
-        # Also those that were accepted a moment ago, and whose tasks have not begun.
-        await asyncio.sleep(0.05)
+        await turns.accepted()
         while tasks:
             for writer in writers:
                 writer.transport.abort()

@@ -6,7 +6,7 @@ Nothing here is fast, and nothing here is taken from the code it is compared wit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -139,6 +139,8 @@ class StoreModel(LedgerModel):
         super().__init__()
         self.days: dict[Key, datetime] = {}
         self.banned: set[str] = set()
+        self.place: Callable[[str], int] = lambda _: 0
+        """The partition that a user is in: everyone's history is that of one partition."""
 
     def board(self, goal_id: str) -> list[tuple[int, str, int, str | None]]:
         """Rank, user, amount and name, most first."""
@@ -188,7 +190,7 @@ class StoreModel(LedgerModel):
         rows = [
             (owner, amount)
             for (goal, owner, _), (amount, kept) in self.rows.items()
-            if goal == item.goal_id and kept == "counted"
+            if goal == item.goal_id and kept == "counted" and self.place(owner) == self.place(item.user_id)
         ]
         own, every = [amount for owner, amount in rows if owner == item.user_id], [amount for _, amount in rows]
         if len(own) < rule.own_least or len(every) < rule.everyones_least:

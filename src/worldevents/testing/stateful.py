@@ -106,6 +106,10 @@ class Machine(RuleBasedStateMachine):
 class StoreMachine(Machine):
     """A store's life: batches of everything, edits, time, restarts."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = StoreModel()
+
     def database(self) -> AbstractContextManager[StoreOpener]:
         """A fresh, empty database, and how a store over it is opened."""
         raise NotImplementedError
@@ -114,7 +118,6 @@ class StoreMachine(Machine):
     def begin(self, limits: Limits, outliers: OutlierRule | None) -> None:
         """Publish an event of two goals, one of them with limits, and perhaps with a rule for outliers."""
         self.clock = ManualClock(STARTS_AT + timedelta(hours=1))
-        self.model = StoreModel()
         self.opener = self._stack.enter_context(self.database())
         self.opened: OpenStore = self.reopen(self.opener(self.clock))
         self.seen: dict[str, tuple[str, int]] = {}
