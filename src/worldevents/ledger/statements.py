@@ -259,6 +259,7 @@ _MOVE_GOAL = (
         goal.c.target,
         goal.c.completed_at,
         goal.c.promises,
+        goal.c.settling_at,
     )
 )
 
