@@ -74,7 +74,7 @@ MAY_IMPORT = {
     "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
     "rewarding": "codec rewards",
-    "resulting": "result_documents engine settling",
+    "resulting": "result_documents engine errors rules settling",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
     "operating": f"{WORDS} codec documents engine moderation",
     "client": "hosts errors problems prizes catalog model rules documents",

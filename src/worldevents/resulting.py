@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from worldevents import result_documents
 from worldevents.engine import Engine
+from worldevents.errors import UnknownEvent, UnknownGoal
+from worldevents.rules import is_slug
 from worldevents.settling import Settling
 
 Json = dict[str, Any]
@@ -58,14 +59,18 @@ class Ask(Protocol):
 
 
 class RemoteResults:
-    """`ResultVerbs` of a server."""
+    """`ResultVerbs` of a server. What can be the id of nothing is not sent."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
     async def result(self, goal_id: str, *, after: int = 0, limit: int = 10, user_id: str | None = None) -> Json:
+        if not is_slug(goal_id):
+            raise UnknownGoal(field="goalId")
         query = {"after": str(after), "limit": str(limit), "userId": user_id}
-        return await self._ask("GET", f"/v1/goals/{quote(goal_id, safe='')}/result", query=query)
+        return await self._ask("GET", f"/v1/goals/{goal_id}/result", query=query)
 
     async def settle(self, event_id: str) -> Json:
-        return await self._ask("POST", f"/v1/admin/events/{quote(event_id, safe='')}/settle")
+        if not is_slug(event_id):
+            raise UnknownEvent(field="eventId")
+        return await self._ask("POST", f"/v1/admin/events/{event_id}/settle")

@@ -44,7 +44,7 @@ class FinalRow(Contributor):
     place: int = Field(description="1, 2, 3, ... down the board, without ties.", examples=[1])
 
 
-class Result(GoalResult):
+class SettledGoal(GoalResult):
     """What a settled goal came to, and a page of its final board."""
 
     contributors: list[FinalRow]
@@ -52,7 +52,7 @@ class Result(GoalResult):
     user: FinalRow | None = Field(description="The row of the user who was asked for, if there is one.")
 
 
-class Settled(Document):
+class SettledEvent(Document):
     """An event whose grace is over, or not."""
 
     event_id: str = Field(examples=["winter-2026"])

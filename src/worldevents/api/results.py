@@ -24,7 +24,7 @@ def routes(engine: Engine, settling: Settling) -> APIRouter:
     router = APIRouter(prefix="/v1", dependencies=DOCUMENTED)
     local = LocalResults(engine, settling)
 
-    @router.get("/goals/{goalId}/result", response_model=result_schemas.Result, tags=["goals"])
+    @router.get("/goals/{goalId}/result", response_model=result_schemas.SettledGoal, tags=["goals"])
     async def show_result(
         caller: ReaderOf,
         goalId: str,  # noqa: N803
@@ -37,7 +37,7 @@ def routes(engine: Engine, settling: Settling) -> APIRouter:
             caller.check_user(user_id)
         return answer(await local.result(goalId, after=after, limit=limit, user_id=user_id))
 
-    @router.post("/admin/events/{eventId}/settle", response_model=result_schemas.Settled, tags=["operators"])
+    @router.post("/admin/events/{eventId}/settle", response_model=result_schemas.SettledEvent, tags=["operators"])
     async def settle_event(_: Operator, eventId: str) -> Response:  # noqa: N803
         """Settle an event now, if its grace is over. A running server does so by itself."""
         return answer(await local.settle(eventId))
