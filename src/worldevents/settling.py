@@ -30,7 +30,7 @@ WAIT_S: Final = 5.0
 WAIT_LOOK_S: Final = 0.05
 READ: Final = 20_000
 """Contributors that are put in order at once: each time the whole board is looked through, beside those who count."""
-PAGE: Final = 1_000
+PAGE: Final = 2_000
 """Final ranks in one transaction: counting waits for it to end."""
 REST: Final = 4.0
 """Between two pages the ledger is left to counting, this many times as long as a page took, and no less than..."""

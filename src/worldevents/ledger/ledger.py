@@ -194,7 +194,8 @@ class SqlLedger:
         return await self._database.read(settling.unranked, goal_id, limit=limit)
 
     async def keep_ranks(self, goal_id: str, rows: Sequence[FinalRow]) -> None:
-        await self._database.write(settling.keep_ranks, goal_id, rows)
+        statements = self._statements.part(settling.Statements)
+        await self._database.write_by_cursor(lambda one: settling.keep_ranks(one, statements, goal_id, rows))
 
     async def finish_settling(self, goal_id: str, *, at: datetime) -> bool:
         if not await self._database.read(settling.is_ranked, goal_id):

@@ -12,7 +12,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from worldevents import result_documents, rules
 from worldevents.errors import UnknownGoal
@@ -21,7 +36,7 @@ from worldevents.ledger.append import LATE, Writing
 from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.schema import contribution, contributor, goal, grant_job, hidden, player, promise, tier_unlock
 from worldevents.ledger.schema_results import final_rank, goal_result
-from worldevents.ledger.statements import upsert
+from worldevents.ledger.statements import Columns, Rows, of_arrays
 from worldevents.model import CommunityGoal, GoalStatus
 from worldevents.results import FinalRow, GoalResult, Outcome, ReachedTier
 
@@ -141,14 +156,26 @@ def unranked(connection: Connection, goal_id: str, *, limit: int) -> Sequence[Fi
     return rows
 
 
-def keep_ranks(connection: Connection, goal_id: str, rows: Sequence[FinalRow]) -> None:
+class Statements:
+    """The one that writes many rows, for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        """With positional parameters, as `Prepared` hands them on."""
+        self.keep_ranks: Rows | Columns
+        names = [one.name for one in final_rank.columns]
+        if dialect.name == "postgresql":
+            rows = postgresql.insert(final_rank).from_select(names, of_arrays(final_rank))
+            self.keep_ranks = Columns(rows.on_conflict_do_nothing(), dialect)
+        else:
+            row = sqlite.insert(final_rank).values({name: bindparam(name) for name in names})
+            self.keep_ranks = Rows(row.on_conflict_do_nothing(), dialect)
+
+
+def keep_ranks(cursor: Any, statements: Statements, goal_id: str, rows: Sequence[FinalRow]) -> None:
     """See `ResultLedger.keep_ranks`."""
-    told = [
-        {"goal_id": goal_id, "place": one.place, "rank": one.rank, "user_id": one.user_id, "amount": one.amount}
-        for one in rows
-    ]
-    if told:
-        connection.execute(upsert(connection.dialect, final_rank).on_conflict_do_nothing(), told)
+    # In the order of the table's columns.
+    told = [(goal_id, one.place, one.rank, one.user_id, one.amount) for one in rows]
+    statements.keep_ranks.insert(cursor, told)
 
 
 # Finishing.
