@@ -17,11 +17,11 @@ PACKAGE = ROOT / "src" / "worldevents"
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-WORDS = "errors model grants rules movements standing outliers"
+WORDS = "errors model grants results rules movements standing outliers"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
-    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine moderation rewards store"
-    " ledger"
+    f"{WORDS} codec result_documents prizes clock telemetry settings actions catalog {BETWEEN} batcher engine"
+    " moderation rewards settling store ledger"
 )
 
 # Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
@@ -34,11 +34,13 @@ MAY_IMPORT = {
     "settings": "errors model",
     "model": "errors",
     "grants": "model",
-    "rules": "model errors",
+    "results": "model",
+    "rules": "model errors results",
     "movements": "model errors rules",
     "standing": "model",
     "outliers": "model",
     "codec": WORDS,
+    "result_documents": f"{WORDS} codec",
     "prizes": f"{WORDS} codec",
     "catalog.*": f"catalog {WORDS} codec prizes",
     "actions": WORDS,
@@ -51,9 +53,10 @@ MAY_IMPORT = {
     "store.redis.*": f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base",
     "store": f"{WORDS} clock telemetry settings store ledger.base",
     "ledger.base": "model errors movements",
-    "ledger.granted": "model grants errors ledger.base",
+    "ledger.granted": "model grants errors ledger.base ledger.settled",
+    "ledger.settled": "results",
     "ledger.outward": "ledger.base ledger.granted grants",
-    "ledger.*": f"{WORDS} codec prizes ledger",
+    "ledger.*": f"{WORDS} codec result_documents prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
     "moderation": f"{WORDS} clock store.base ledger.base acks",
@@ -62,6 +65,7 @@ MAY_IMPORT = {
     "restoring": f"{WORDS} clock telemetry store.base ledger.base",
     "syncer": f"comparing restoring {WORDS} clock telemetry store.base ledger.base",
     "rewards": f"prizes {WORDS} clock ledger.granted",
+    "settling": f"{WORDS} clock comparing rewards store.base ledger.base ledger.settled",
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher acks",
     "auth.*": f"hosts auth {WORDS} clock",
     "live.*": f"hosts live {WORDS} codec clock telemetry",
@@ -70,16 +74,17 @@ MAY_IMPORT = {
     "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
     "rewarding": "codec rewards",
+    "resulting": "result_documents engine errors rules settling",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
     "operating": f"{WORDS} codec documents engine moderation",
     "client": "hosts errors problems prizes catalog model rules documents",
     "api.*": (
-        f"api hosts problems documents operating rewards rewarding auth live webhooks engine {WORDS} codec catalog"
-        " actions clock settings telemetry"
+        f"api hosts problems documents operating rewards rewarding settling resulting auth live webhooks engine {WORDS}"
+        " codec catalog actions clock settings telemetry"
     ),
     "api.app": (
-        f"__init__ api problems documents operating auth live webhooks engine runtime {WORDS} codec clock settings"
-        " telemetry"
+        f"__init__ api problems documents operating resulting auth live webhooks engine runtime {WORDS} codec clock"
+        " settings telemetry"
     ),
     "protocols": "api",
     "serving": "protocols api ledger live runtime settings clock errors",
@@ -88,8 +93,8 @@ MAY_IMPORT = {
     "operations": "errors ledger store.redis",
     "keyring": "auth ledger model",
     "cli.*": (
-        "cli hosts model errors clock codec settings catalog importers demo documents operating rewarding client auth"
-        " api engine runtime serving operations keyring webhooks comparing store.base syncer __init__"
+        "cli hosts model errors clock codec settings catalog importers demo documents operating rewarding resulting"
+        " client auth api engine runtime serving operations keyring webhooks comparing store.base syncer __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",

@@ -52,7 +52,7 @@ def number(amount: int, metric: Metric) -> int | float:
     return amount / scale if amount % scale else amount // scale
 
 
-def _plain(value: Decimal) -> int | float:
+def plain(value: Decimal) -> int | float:
     """A decimal as a JSON number, without a point where there is nothing behind it."""
     return int(value) if value == value.to_integral_value() else float(value)
 
@@ -70,8 +70,10 @@ def goal(state: GoalState, now: datetime) -> Json:
         "targetValue": number(declared.target, metric),
         "currentValue": number(state.total, metric),
         "pendingValue": number(state.pending, metric),
-        "percent": _plain(rules.percent(state.total, declared.target)),
+        "percent": plain(rules.percent(state.total, declared.target)),
         "rewardTiers": [_tier(tier, state) for tier in declared.tiers],
+        "nearMiss": plain(declared.near_miss),
+        "consolation": None if declared.consolation is None else _promised(declared.consolation, metric),
         "startsAt": instant(declared.starts_at),
         "endsAt": instant(declared.ends_at),
         "status": rules.status_at(declared, now).value,
@@ -83,15 +85,18 @@ def goal(state: GoalState, now: datetime) -> Json:
 
 
 def _tier(tier: GoalTier, state: GoalState) -> Json:
-    unlock, metric = state.unlock_of(tier), state.goal.metric
+    unlock = state.unlock_of(tier)
+    unlocked_at = None if unlock is None else instant(unlock.unlocked_at)
+    return {**_promised(tier, state.goal.metric), "unlocked": unlock is not None, "unlockedAt": unlocked_at}
+
+
+def _promised(tier: GoalTier, metric: Metric) -> Json:
     return {
-        "threshold": _plain(tier.threshold),
+        "threshold": plain(tier.threshold),
         "thresholdValue": number(tier.threshold_value, metric),
         "reward": reward(tier.reward),
         "audience": tier.audience.value,
         "minimum": number(tier.minimum, metric),
-        "unlocked": unlock is not None,
-        "unlockedAt": None if unlock is None else instant(unlock.unlocked_at),
     }
 
 
@@ -103,18 +108,18 @@ def reward(value: Reward) -> Json:
 
 def _field(value: object) -> object:
     if isinstance(value, Decimal):
-        return _plain(value)
+        return plain(value)
     return list(value) if isinstance(value, tuple) else value
 
 
 def grant(value: RewardGrant) -> Json:
-    """A reward that somebody was granted; `threshold` or `challengeId` says what gave it."""
+    """A reward that somebody was granted; `threshold` or `challengeId` says what gave it, or it is a consolation."""
     told = {
         "id": value.id,
         "number": value.number,
         "eventId": value.event_id,
         "goalId": value.goal_id,
-        "threshold": None if value.threshold is None else _plain(value.threshold),
+        "threshold": None if value.threshold is None else plain(value.threshold),
         "challengeId": value.challenge_id,
         "userId": value.user_id,
         "reward": reward(value.reward),
@@ -182,12 +187,12 @@ def explained(value: ExplainedStanding, now: datetime) -> Json:
 
 
 def _ahead(told: Standing) -> Json:
-    percent = _plain(rules.percent(told.behind, told.state.participants))
+    percent = plain(rules.percent(told.behind, told.state.participants))
     return {"count": told.behind, "of": told.state.participants, "percent": percent}
 
 
 def _share(amount: int, whole: int) -> int | float:
-    return _plain(rules.percent(amount, whole, decimals=SHARE_DECIMALS)) if amount else 0
+    return plain(rules.percent(amount, whole, decimals=SHARE_DECIMALS)) if amount else 0
 
 
 def _next_rank(value: NextRank, metric: Metric) -> Json:
@@ -199,7 +204,7 @@ def _next_tier_of(value: ExplainedStanding) -> Json | None:
     if tier is None:
         return None
     return {
-        "threshold": _plain(tier.threshold),
+        "threshold": plain(tier.threshold),
         "thresholdValue": number(tier.threshold_value, state.goal.metric),
         "missing": number(max(0, tier.threshold_value - state.total), state.goal.metric),
     }
@@ -210,7 +215,7 @@ def _next_minimum(value: ExplainedStanding) -> Json | None:
     if tier is None:
         return None
     return {
-        "threshold": _plain(tier.threshold),
+        "threshold": plain(tier.threshold),
         "minimum": number(minimum(tier), metric),
         "missing": number(minimum(tier) - value.standing.amount, metric),
     }
@@ -306,9 +311,9 @@ def update(state: GoalState, now: datetime, *, snapshot: bool) -> Json:
         "metric": metric.key,
         "newValue": number(state.total, metric),
         "targetValue": number(declared.target, metric),
-        "percent": _plain(rules.percent(state.total, declared.target)),
+        "percent": plain(rules.percent(state.total, declared.target)),
         "nextTier": _next_tier(state),
-        "tiersUnlocked": [_plain(tier.threshold) for tier in declared.tiers if state.unlock_of(tier) is not None],
+        "tiersUnlocked": [plain(tier.threshold) for tier in declared.tiers if state.unlock_of(tier) is not None],
         "contributors": state.participants,
         "startsAt": instant(declared.starts_at),
         "endsAt": instant(declared.ends_at),
@@ -331,7 +336,7 @@ def _next_tier(state: GoalState) -> Json | None:
         return None
     value, index, tier = min(locked, key=lambda one: one[:2])
     remaining = number(max(0, value - state.total), state.goal.metric)
-    return {"index": index, "threshold": _plain(tier.threshold), "remaining": remaining}
+    return {"index": index, "threshold": plain(tier.threshold), "remaining": remaining}
 
 
 def standing(value: GoalProgress, user_id: str, now: datetime, *, rank_before: int | None, snapshot: bool) -> Json:
@@ -367,7 +372,7 @@ def unlocked_tier(declared: CommunityGoal, unlock: TierUnlock) -> Json:
         "eventId": declared.event_id,
         "name": declared.name,
         "index": index,
-        "threshold": _plain(tier.threshold),
+        "threshold": plain(tier.threshold),
         "thresholdValue": number(tier.threshold_value, metric),
         "reward": reward(tier.reward),
         "unlockedAt": instant(unlock.unlocked_at),

@@ -85,6 +85,13 @@ class GoalNotOpen(WorldEventsError):
     code = "goal_not_open"
 
 
+class NotSettled(WorldEventsError):
+    """The goal has no result: it is not settled."""
+
+    code = "not_settled"
+    retryable = True
+
+
 class ContributionConflict(WorldEventsError):
     """This contribution id was counted with another amount; the first stands."""
 

@@ -40,8 +40,9 @@ class RewardGrant:
     goal_id: str
     """The goal that measures it."""
     threshold: Decimal | None
-    """The tier that gives it; None for a challenge's."""
+    """The tier that gives it; None for a challenge's, and for a consolation."""
     challenge_id: str | None
+    """The challenge that gives it; with neither, it is the goal's consolation."""
     user_id: str | None
     """None is the whole world."""
     reward: Reward
@@ -67,7 +68,7 @@ class Announcement(NamedTuple):
     number: int
     id: str
     kind: str
-    """`reward.granted`, `goal.tier_unlocked` or `goal.completed`."""
+    """`reward.granted`, `goal.tier_unlocked`, `goal.completed` or `event.settled`."""
     at: datetime
     document: Mapping[str, Any]
     """JSON, as `codec` writes it."""

@@ -166,6 +166,10 @@ class CommunityGoal:
     """Whether players contribute to it themselves, with a token of their own, beside the servers that hold a key."""
     outliers: OutlierRule | None = None
     """None holds nothing for being out of line."""
+    near_miss: Decimal = Decimal(90)
+    """The percent of the target from which missing it is a near miss."""
+    consolation: GoalTier | None = None
+    """What is given when the goal settles without its target and with at least this tier's total."""
     cancelled_at: datetime | None = None
 
 
@@ -180,7 +184,6 @@ class PersonalChallenge:
     reward: Reward
     description: str = ""
     claim_within: timedelta | None = None
-    """After so long a grant is claimed by itself; None is never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,9 +379,6 @@ class Broadcast:
     event: str
     payload: bytes
     """A JSON object in one line of ASCII."""
-
-
-# Who may ask.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

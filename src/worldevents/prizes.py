@@ -23,8 +23,9 @@ ODDS: Final = re.compile(r"([1-9][0-9]{0,8}) (\S.*)")
 OPENED_MAX: Final = 100
 """Crates of one reward that are opened here."""
 
+_SLUG: Final = "[a-z0-9-]{1,64}"
 _GRANT: Final = re.compile(
-    r"(?:(tier)~([a-z0-9-]{1,64})~([0-9]{1,5}(?:\.[0-9]{1,4})?)|(challenge)~([a-z0-9-]{1,64})~([a-z0-9-]{1,64}))"
+    rf"(?:(tier)~({_SLUG})~([0-9]{{1,5}}(?:\.[0-9]{{1,4}})?)|(challenge)~({_SLUG})~({_SLUG})|(consolation)~({_SLUG})())"
     r"(?:~([A-Za-z0-9._:@-]{1,128}))?"
 )
 
@@ -34,20 +35,25 @@ class Giver(StrEnum):
 
     TIER = "tier"
     CHALLENGE = "challenge"
+    CONSOLATION = "consolation"
 
 
 class Source(NamedTuple):
-    """One tier of a goal, by its threshold, or one personal challenge of an event, by its id."""
+    """One tier of a goal, by its threshold; one personal challenge of an event, by its id; or a goal's consolation."""
 
     giver: Giver
     owner_id: str
     """The goal's id, or the event's."""
     name: str
+    """Empty for a consolation: a goal has one."""
 
 
 def grant_id(source: Source, user_id: str) -> str:
-    """`tier~lift-the-frost~25~ann`, `challenge~winter-2026~first-ton~ann`; without a user, the world's."""
-    return "~".join([*source, user_id] if user_id else source)
+    """`tier~lift-the-frost~25~ann`, `challenge~winter-2026~first-ton~ann`, `consolation~lift-the-frost~ann`.
+
+    Without a user it is the world's.
+    """
+    return "~".join(part for part in (*source, user_id) if part)
 
 
 def read_grant_id(text: str) -> tuple[Source, str]:
@@ -55,8 +61,8 @@ def read_grant_id(text: str) -> tuple[Source, str]:
     told = _GRANT.fullmatch(text)
     if told is None:
         raise UnknownGrant(field="grantId")
-    giver, owner_id, name = (one for one in told.groups()[:6] if one is not None)
-    return Source(Giver(giver), owner_id, name), told[7] or ""
+    giver, owner_id, name = (one for one in told.groups()[:-1] if one is not None)
+    return Source(Giver(giver), owner_id, name), told[told.re.groups] or ""
 
 
 def message_id(kind: str, subject: str) -> str:

@@ -26,6 +26,7 @@ _STATUS: Final[dict[type[WorldEventsError], int]] = {
     errors.UnknownGoal: 404,
     errors.UnknownEvent: 404,
     errors.UnknownGrant: 404,
+    errors.NotSettled: 404,
     errors.UnknownKey: 404,
     errors.UnknownHold: 404,
     errors.UnknownWebhook: 404,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -22,11 +22,13 @@ from worldevents.model import (
     ContributionStatus,
     GoalContribution,
     GoalStatus,
+    GoalTier,
     Limits,
     Metric,
     OverLimit,
     SeasonalEvent,
 )
+from worldevents.results import Outcome
 
 TOTAL_BOUND: Final = 2**53
 """Every total stays below this many smallest units: exact in JavaScript, JSON and sorted-set scores alike."""
@@ -242,12 +244,26 @@ def threshold_value(target: int, threshold: Decimal) -> int:
     return -(-target * numerator // (denominator * 100))
 
 
+def outcome(goal: CommunityGoal, total: int, *, completed: bool) -> Outcome:
+    """How a goal ends that settles with this total; `completed` says that it has reached its target at some time."""
+    if completed or total >= goal.target:
+        return Outcome.MET
+    near = threshold_value(goal.target, goal.near_miss)
+    return Outcome.NEAR_MISSED if total >= near else Outcome.MISSED
+
+
+def consoles(goal: CommunityGoal, total: int, ended: Outcome) -> bool:
+    """Whether a goal that ends so gives its consolation."""
+    tier = goal.consolation
+    return tier is not None and ended is not Outcome.MET and total >= tier.threshold_value
+
+
 def percent(total: int, target: int, *, decimals: int = 2) -> Decimal:
     """How much of the target is reached, floored to so many decimals; goes on past 100."""
     return Decimal(total * 10 ** (decimals + 2) // target).scaleb(-decimals)
 
 
-# Edits of a running event.
+# Edits of a running event, and of one that is settled.
 
 
 def window_edit_complaints(old: SeasonalEvent, new: SeasonalEvent, now: datetime) -> list[Complaint]:
@@ -278,3 +294,45 @@ def goal_edit_complaints(
     kept = {tier.threshold for tier in new.tiers}
     gone = [threshold for threshold in unlocked if threshold not in kept]
     return complaints + [Complaint(f"{threshold:f} % is unlocked and stays", ("tiers",)) for threshold in gone]
+
+
+def settled_edit_complaints(old: SeasonalEvent, new: SeasonalEvent) -> list[Complaint]:
+    """Why this edit would change what is settled; names, descriptions, rewards and what is shown may still change."""
+    complaints = [
+        Complaint(_SETTLED, ("event", name))
+        for name in ("starts_at", "ends_at", "grace", "cancelled_at")
+        if getattr(old, name) != getattr(new, name)
+    ]
+    places = {goal.id: place for place, goal in enumerate(new.goals)}
+    before = {goal.id: goal for goal in old.goals}
+    if places.keys() != before.keys():
+        complaints.append(Complaint("are settled: none comes and none goes", ("goals",)))
+    for goal_id in [one for one in before if one in places]:
+        place = places[goal_id]
+        frozen, asked = _frozen(before[goal_id]), _frozen(new.goals[place])
+        complaints += [Complaint(_SETTLED, ("goals", place, name)) for name in frozen if frozen[name] != asked[name]]
+    if _asked_by_challenges(old) != _asked_by_challenges(new):
+        complaints.append(Complaint("are settled: none comes, none goes, and their targets stay", ("challenges",)))
+    return complaints
+
+
+_SETTLED: Final = "is settled and stays"
+
+
+def _frozen(goal: CommunityGoal) -> Mapping[str, object]:
+    """What of a goal its result rests on."""
+    return {
+        "metric": (goal.metric.key, goal.metric.decimals),
+        "target": goal.target,
+        "near_miss": goal.near_miss,
+        "tiers": [_asks(tier) for tier in goal.tiers],
+        "consolation": None if goal.consolation is None else _asks(goal.consolation),
+    }
+
+
+def _asks(tier: GoalTier) -> tuple[object, ...]:
+    return tier.threshold, tier.threshold_value, tier.audience, tier.minimum
+
+
+def _asked_by_challenges(event: SeasonalEvent) -> Mapping[str, tuple[str, int]]:
+    return {one.id: (one.goal_id, one.target) for one in event.challenges}

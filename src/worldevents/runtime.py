@@ -27,6 +27,7 @@ from worldevents.model import GoalState, GoalUpdate
 from worldevents.moderation import Moderation
 from worldevents.rewards import Rewards
 from worldevents.settings import Settings
+from worldevents.settling import Arrivals, Settling
 from worldevents.store import open_buffered, open_store
 from worldevents.store.base import BufferedStore, Store
 from worldevents.syncer import Syncer
@@ -54,6 +55,7 @@ class Runtime:
     standings: Standings
     access: Access
     rewards: Rewards
+    settling: Settling
     webhooks: Webhooks
     syncer: Syncer | None = None
     """What carries contributions to the ledger; None where the store is the ledger's own, or another process does."""
@@ -117,23 +119,11 @@ async def _assemble(
     updates = stack.enter_context(store.updates())
     said = stack.enter_context(store.broadcasts())
     hub.prime(await _states(store))
-    batcher = Batcher(
-        store,
-        telemetry,
-        batch_max=CALL_MAX if is_buffered else settings.batch_max,
-        waiting_max=settings.waiting_max,
-        calls_max=CALLS_MAX if is_buffered else 1,
-    )
+    batcher, engine = _counting(store, ledger, settings, clock, telemetry, front=front)
+    rewards = Rewards(ledger, clock)
     runtime = Runtime(
         settings=settings,
-        engine=Engine(
-            store,
-            ledger,
-            batcher,
-            clock,
-            acks=front.acks if front else None,
-            opened=front.opened if front else None,
-        ),
+        engine=engine,
         moderation=Moderation(store, ledger, clock, acks=front.acks if front else None),
         store=store,
         ledger=ledger,
@@ -142,7 +132,8 @@ async def _assemble(
         hub=hub,
         standings=Standings(hub, store.progress, clock, interval_s=interval_s),
         access=access,
-        rewards=Rewards(ledger, clock),
+        rewards=rewards,
+        settling=Settling(store, ledger, rewards, clock, arrivals=front.arrivals if front else None),
         webhooks=new_webhooks(ledger.webhooks, feed, settings, clock),
         syncer=front.syncer if front else None,
     )
@@ -150,6 +141,7 @@ async def _assemble(
         access.run(),
         runtime.standings.run(),
         runtime.rewards.run(),
+        runtime.settling.run(),
         _pump(store, updates, hub),
         relay(said, hub.rooms, telemetry),
         *_dispatching(runtime, ledger.webhooks, feed),
@@ -158,6 +150,28 @@ async def _assemble(
     # From here on nothing may fail but tasks: the group would wrap it.
     await _start(stack, batcher, hub, works, publisher)
     return runtime
+
+
+def _counting(
+    store: Store,
+    ledger: Ledger,
+    settings: Settings,
+    clock: Clock,
+    telemetry: Telemetry,
+    *,
+    front: _Front | None,
+) -> tuple[Batcher, Engine]:
+    """The engine, and what groups its callers."""
+    batcher = Batcher(
+        store,
+        telemetry,
+        batch_max=settings.batch_max if front is None else CALL_MAX,
+        waiting_max=settings.waiting_max,
+        calls_max=1 if front is None else CALLS_MAX,
+    )
+    if front is None:
+        return batcher, Engine(store, ledger, batcher, clock)
+    return batcher, Engine(store, ledger, batcher, clock, acks=front.acks, opened=front.opened)
 
 
 def _dispatching(runtime: Runtime, ledger: WebhookLedger, feed: Feed) -> list[Coroutine[Any, Any, None]]:
@@ -194,6 +208,7 @@ class _Front:
     store: BufferedStore
     syncer: Syncer | None
     acks: Acks
+    arrivals: Arrivals
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         own = [] if self.syncer is None else [self.syncer.run()]
@@ -230,7 +245,10 @@ async def _front(
         await syncer.once()
     nudge = None if syncer is None else syncer.nudge
     return _Front(
-        store, syncer, Acks(store, ledger, default=settings.ack, timeout_s=settings.ack_timeout_s, nudge=nudge)
+        store,
+        syncer,
+        Acks(store, ledger, default=settings.ack, timeout_s=settings.ack_timeout_s, nudge=nudge),
+        Arrivals(store, ledger, batch_max=settings.sync_batch_max),
     )
 
 

@@ -70,22 +70,29 @@ def metrics(draw: st.DrawFn) -> Metric:
     return Metric(key=draw(slugs), unit=draw(names), decimals=draw(st.integers(0, 6)), limits=limits)
 
 
+PERCENTS = st.integers(1, 999_999).map(lambda part: Decimal(f"{Decimal(part).scaleb(-4).normalize():f}"))
+"""More than nothing and less than all."""
+
+
+@st.composite
+def tier_at(draw: st.DrawFn, threshold: Decimal, target: int) -> GoalTier:
+    """What is given for so many percent of a target."""
+    return GoalTier(
+        threshold=threshold,
+        threshold_value=rules.threshold_value(target, threshold),
+        reward=draw(rewards()),
+        audience=draw(st.sampled_from(Audience)),
+        minimum=draw(st.just(0) | amounts),
+    )
+
+
 @st.composite
 def goals(draw: st.DrawFn, event: SeasonalEvent, goal_id: str) -> CommunityGoal:
     """A goal of this event, with its tiers in their order."""
     target = draw(amounts)
     parts = draw(st.lists(st.integers(1, 100_000_000), unique=True, max_size=3).map(sorted))
     thresholds = [Decimal(f"{Decimal(part).scaleb(-4).normalize():f}") for part in parts]
-    tiers = [
-        GoalTier(
-            threshold=threshold,
-            threshold_value=rules.threshold_value(target, threshold),
-            reward=draw(rewards()),
-            audience=draw(st.sampled_from(Audience)),
-            minimum=draw(st.just(0) | amounts),
-        )
-        for threshold in thresholds
-    ]
+    below = draw(st.none() | PERCENTS)
     return CommunityGoal(
         id=goal_id,
         event_id=event.id,
@@ -96,7 +103,9 @@ def goals(draw: st.DrawFn, event: SeasonalEvent, goal_id: str) -> CommunityGoal:
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         grace=event.grace,
-        tiers=tuple(tiers),
+        tiers=tuple(draw(tier_at(threshold, target)) for threshold in thresholds),
+        near_miss=draw(PERCENTS),
+        consolation=None if below is None else draw(tier_at(below, target)),
         hidden=draw(st.booleans()),
         target_may_rise=draw(st.booleans()),
         players_contribute=draw(st.booleans()),

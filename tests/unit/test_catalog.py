@@ -86,6 +86,22 @@ def test_every_example_is_valid(path: Path) -> None:
 # Defaults and spellings.
 
 
+@pytest.mark.parametrize(
+    ("told", "near_miss", "threshold"),
+    [("", "90", "90"), ("threshold = 75", "90", "75"), ("near", "66.6667", "66.6667"), ("both", "80", "50")],
+)
+def test_a_consolation_is_for_a_near_miss_unless_it_says_so(told: str, near_miss: str, threshold: str) -> None:
+    """Its threshold is the goal's `near_miss` where it has none of its own; its total is rounded up as a tier's."""
+    near = {"near": "near_miss = 66.6667\n", "both": "near_miss = 80\n"}.get(told, "")
+    own = {"near": "", "both": "threshold = 50"}.get(told, told)
+    reward = 'reward = { kind = "title", name = "So Near" }'
+    (goal,) = read_event(f"{SMALL}{near}[goals.consolation]\n{reward}\nminimum = 1.5\n{own}").goals
+    assert goal.consolation is not None
+    assert (Decimal(near_miss), Decimal(threshold)) == (goal.near_miss, goal.consolation.threshold)
+    value = -(-1_000_000 * Decimal(threshold) // 100)
+    assert (int(value), 1_500) == (goal.consolation.threshold_value, goal.consolation.minimum)
+
+
 def test_players_contribute_where_a_goal_says_so() -> None:
     """Whether players send their own contributions is declared goal by goal."""
     (goal,) = read_event(f"{SMALL}players_contribute = true").goals

@@ -73,6 +73,8 @@ def test_a_goal_has_exactly_the_fields_of_the_contract() -> None:
         "currentValue": 2_500_000.123,
         "pendingValue": 0.5,
         "percent": 25.0,
+        "nearMiss": 90,
+        "consolation": None,
         "startsAt": "2026-12-01T00:00:00Z",
         "endsAt": "2027-01-01T00:00:00Z",
         "status": "active",
@@ -97,6 +99,8 @@ def test_a_tier_tells_its_threshold_its_reward_and_when_it_unlocked() -> None:
         "unlockedAt": "2026-12-09T07:00:00.120Z",
     }
     assert (second["unlocked"], second["unlockedAt"]) == (False, None)
+    promised = codec.goal(a_state(replace(FROST, consolation=FROST.tiers[0])), NOW)["consolation"]
+    assert promised == {name: first[name] for name in first if not name.startswith("unlocked")}
     assert last["reward"]["pieces"] == ["Helm", "Cuirass", "Gauntlets", "Greaves"]
 
 

@@ -51,5 +51,5 @@ def test_documents_of_old_stay_readable() -> None:
     assert (tier.threshold, tier.threshold_value, tier.minimum) == (Decimal("33.33"), 3_333_000_000, 5)
     assert tier.reward.fields == {"multiplier": Decimal("1.5"), "minutes": 60, "scope": "world"}
     expected = json.loads(OLD)
-    expected["goals"][0] |= {"playersContribute": False, "outliers": None}
+    expected["goals"][0] |= {"playersContribute": False, "outliers": None, "nearMiss": "90", "consolation": None}
     assert expected == event_document(event)

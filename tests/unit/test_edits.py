@@ -20,6 +20,7 @@ from worldevents.model import (
     Metric,
     OutlierRule,
     OverLimit,
+    PersonalChallenge,
     Reward,
     SeasonalEvent,
     TierUnlock,
@@ -100,6 +101,11 @@ LIMITS = "contribution 100000, user and day None, user None, hold"
         (
             "+ goal lift-the-frost outliers: over 6 deviations, from 5 of one and 50 of all",
             with_goal(replace(FROST, outliers=OutlierRule())),
+        ),
+        ("~ goal lift-the-frost near_miss: 90 % -> 80.5 %", with_goal(replace(FROST, near_miss=Decimal("80.5")))),
+        (
+            '+ goal lift-the-frost consolation: from 25 %, crate "Snow Crate", quantity 1, contributors from 0',
+            with_goal(replace(FROST, consolation=TIER)),
         ),
         (
             "~ goal lift-the-frost metric: totalVolume in kg with 3 decimals -> totalVolume in t with 3 decimals",
@@ -231,3 +237,36 @@ def test_a_window_ends_after_it_starts(length: timedelta) -> None:
     with pytest.raises(EventInvalid) as refused:
         with_window(WINTER, DURING, DURING + length)
     assert refused.value.field == "event.ends_at"
+
+
+OVER = WINTER.ends_at + WINTER.grace
+CHALLENGE = PersonalChallenge(id="first", name="First", goal_id=FROST.id, target=1, reward=TIER.reward)
+
+
+@pytest.mark.parametrize(
+    ("expected", "edited"),
+    [
+        ([], replace(WINTER, name="Thaw", description="It is over.")),
+        ([], with_goal(replace(FROST, name="Thaw", hidden=True, metric=replace(METRIC, unit="t")))),
+        ([], with_goal(replace(FROST, tiers=(replace(TIER, reward=KING.tiers[0].reward), *FROST.tiers[1:])))),
+        (["goals[0].target"], with_goal(replace(FROST, target=FROST.target - 1))),
+        (["goals[0].tiers"], with_goal(replace(FROST, tiers=(replace(TIER, minimum=1), *FROST.tiers[1:])))),
+        (["goals[0].tiers"], with_goal(replace(FROST, tiers=FROST.tiers[:-1]))),
+        (["goals[0].metric"], with_goal(replace(FROST, metric=replace(METRIC, decimals=2)))),
+        (["goals[0].near_miss"], with_goal(replace(FROST, near_miss=Decimal(1)))),
+        (["goals[0].consolation"], with_goal(replace(FROST, consolation=TIER))),
+        (["goals"], replace(WINTER, goals=(FROST, KING))),
+        (["goals"], replace(WINTER, goals=(*WINTER.goals, replace(FROST, id="more")))),
+        (["challenges"], replace(WINTER, challenges=(CHALLENGE,))),
+        (["event.cancelled_at"], replace(WINTER, cancelled_at=OVER)),
+        (["event.ends_at"], replace(WINTER, ends_at=OVER + HOUR)),
+        (["event.grace"], replace(WINTER, grace=WINTER.grace + HOUR)),
+    ],
+)
+def test_what_is_settled_stays(expected: list[str], edited: SeasonalEvent) -> None:
+    """From the end of the grace on names and rewards may change, and nothing that a result rests on."""
+    found = edit_complaints(WINTER, edited, map(state_of, WINTER.goals), OVER)
+    assert expected == [complaint.field for complaint in found]
+    # A moment before, it is an edit as any other.
+    before = edit_complaints(WINTER, edited, map(state_of, WINTER.goals), OVER - timedelta(microseconds=1))
+    assert not any("settled" in complaint.message for complaint in before)

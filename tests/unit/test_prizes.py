@@ -47,6 +47,8 @@ target = 10
         (Source(Giver.TIER, "lift-the-frost", "33.33"), "ann.b:c@d-e_f", "tier~lift-the-frost~33.33~ann.b:c@d-e_f"),
         (Source(Giver.CHALLENGE, "winter", "25"), "ann", "challenge~winter~25~ann"),
         (Source(Giver.TIER, "g", "10000"), "", "tier~g~10000"),
+        (Source(Giver.CONSOLATION, "lift-the-frost", ""), "ann", "consolation~lift-the-frost~ann"),
+        (Source(Giver.CONSOLATION, "g", ""), "", "consolation~g"),
     ],
 )
 def test_an_id_is_read_as_it_was_made(source: Source, user: str, expected: str) -> None:
@@ -56,7 +58,7 @@ def test_an_id_is_read_as_it_was_made(source: Source, user: str, expected: str) 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tier", "tier~g~x~ann", "tier~G~25~ann", "tier~g~25~a b", "tier~g~25~", "world~g~1"]
+    "text", ["", "tier", "tier~g~x~ann", "tier~G~25~ann", "tier~g~25~a b", "tier~g~25~", "world~g~1", "consolation~g~"]
 )
 def test_what_is_no_id(text: str) -> None:
     """Is nobody's grant."""

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import worldevents
 from worldevents import problems
-from worldevents.api import events, goals, moderating, operators, pages, rewards, system, webhooks
+from worldevents.api import events, goals, moderating, operators, pages, results, rewards, system, webhooks
 from worldevents.api.answers import PROBLEM, Scope, Send, encode, problem_headers
 from worldevents.api.bodies import Gone, Receive
 from worldevents.api.broadcast import Broadcasts
@@ -116,6 +116,7 @@ def _framework(runtime: Runtime) -> FastAPI:
     app.include_router(operators.routes(engine, runtime.settings))
     app.include_router(moderating.routes(Operating(engine, runtime.moderation), runtime.settings))
     app.include_router(rewards.routes(runtime.rewards, runtime.settings))
+    app.include_router(results.routes(engine, runtime.settling))
     app.include_router(webhooks.routes(runtime.webhooks, runtime.settings))
     app.include_router(system.routes(runtime.telemetry, version=worldevents.__version__, ready=ready))
     app.include_router(pages.routes(engine, runtime.settings))

@@ -11,13 +11,15 @@ from worldevents.api.schemas import Document, Reward
 
 
 class Grant(Document):
-    """The fact that a user, or the world, is to have a reward: once for ever from one tier or challenge."""
+    """The fact that a user, or the world, is to have a reward: once for ever from what gives it."""
 
     id: str = Field(examples=["tier~lift-the-frost~25~ada"])
     number: int = Field(description="Its place in the order of granting.", examples=[1_204])
     event_id: str = Field(examples=["winter-2026"])
     goal_id: str = Field(description="The goal that measures it.", examples=["lift-the-frost"])
-    threshold: float | None = Field(description="The tier that gives it; null for a challenge's.", examples=[25])
+    threshold: float | None = Field(
+        description="The tier that gives it; null for a challenge's, and for a goal's consolation.", examples=[25]
+    )
     challenge_id: str | None
     user_id: str | None = Field(description="Null is the whole world.", examples=["ada"])
     reward: Reward

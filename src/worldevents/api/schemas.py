@@ -29,14 +29,19 @@ class Reward(Document):
     name: str = Field(examples=["Snow Crate"])
 
 
-class Tier(Document):
-    """A percentage of the target that unlocks a reward, once."""
+class Promised(Document):
+    """A percentage of the target, and what is given for it."""
 
     threshold: float = Field(description="Percent of the target.", examples=[25])
-    threshold_value: Amount = Field(description="The total at which it unlocks, in the metric's unit.")
+    threshold_value: Amount = Field(description="The total that it asks for, in the metric's unit.")
     reward: Reward
     audience: Literal["contributors", "everyone"]
     minimum: Amount = Field(description="The least own amount that qualifies; 0 asks for one counted contribution.")
+
+
+class Tier(Promised):
+    """A percentage of the target that unlocks a reward, once."""
+
     unlocked: bool
     unlocked_at: datetime | None
 
@@ -55,6 +60,8 @@ class CommunityGoal(Document):
     pending_value: Amount = Field(description="Held amounts, never part of the current value.", examples=[0])
     percent: float = Field(description="Floored to 2 decimals; goes on past 100.", examples=[42.11])
     reward_tiers: list[Tier]
+    near_miss: float = Field(description="The percent from which missing the target is a near miss.", examples=[90])
+    consolation: Promised | None = Field(description="What is given if the goal settles without its target.")
     starts_at: datetime
     ends_at: datetime
     status: Literal["upcoming", "active", "grace", "settled", "cancelled"]

@@ -10,7 +10,18 @@ from decimal import Decimal
 
 from worldevents import rules
 from worldevents.errors import Complaint, EventInvalid
-from worldevents.model import CommunityGoal, GoalState, OutlierRule, PersonalChallenge, Reward, Scalar, SeasonalEvent
+from worldevents.model import (
+    CommunityGoal,
+    GoalState,
+    GoalStatus,
+    GoalTier,
+    Metric,
+    OutlierRule,
+    PersonalChallenge,
+    Reward,
+    Scalar,
+    SeasonalEvent,
+)
 
 Fields = dict[str, str]
 """What is declared of one thing, by name, as text."""
@@ -31,6 +42,8 @@ def edit_complaints(
     old: SeasonalEvent, new: SeasonalEvent, states: Iterable[GoalState], now: datetime
 ) -> list[Complaint]:
     """Why this edit would break a promise to players; empty where it does not. `states` are those of the old goals."""
+    if rules.status_at(old, now) is GoalStatus.SETTLED:
+        return rules.settled_edit_complaints(old, new)
     complaints = rules.window_edit_complaints(old, new, now)
     places = {goal.id: place for place, goal in enumerate(new.goals)}
     for state in states:
@@ -117,14 +130,20 @@ def _goal_row(goal: CommunityGoal) -> Fields:
         "target_may_rise": str(goal.target_may_rise),
         "players_contribute": str(goal.players_contribute),
         **({} if goal.outliers is None else {"outliers": _rule(goal.outliers)}),
-        **{
-            f"tier {tier.threshold:f} %": (
-                f"{_reward(tier.reward)}, {tier.audience} from {_shown(metric.decimal(tier.minimum))}"
-                f"{_claimed_within(tier.claim_within)}"
-            )
-            for tier in goal.tiers
-        },
+        "near_miss": f"{goal.near_miss:f} %",
+        **{f"tier {tier.threshold:f} %": _tier(tier, metric) for tier in goal.tiers},
+        **_consolation(goal),
     }
+
+
+def _consolation(goal: CommunityGoal) -> Fields:
+    tier = goal.consolation
+    return {} if tier is None else {"consolation": f"from {tier.threshold:f} %, {_tier(tier, goal.metric)}"}
+
+
+def _tier(tier: GoalTier, metric: Metric) -> str:
+    asked = f"{tier.audience} from {_shown(metric.decimal(tier.minimum))}"
+    return f"{_reward(tier.reward)}, {asked}{_claimed_within(tier.claim_within)}"
 
 
 def _rule(rule: OutlierRule) -> str:

@@ -100,6 +100,16 @@ class TierForm(Form):
     claim_within: Duration | None = None
 
 
+class ConsolationForm(Form):
+    """What a goal that misses its target gives all the same; without a threshold, for a near miss."""
+
+    reward: dict[str, object]
+    threshold: Annotated[Number, Field(gt=0, lt=100)] | None = None
+    audience: Literal["contributors", "everyone"] = Audience.CONTRIBUTORS.value
+    minimum: Number | None = None
+    claim_within: Duration | None = None
+
+
 class OutlierForm(Form):
     """When an amount is so far out of line that it is held."""
 
@@ -120,6 +130,8 @@ class GoalForm(Form):
     target_may_rise: bool = False
     players_contribute: bool = False
     outliers: OutlierForm | None = None
+    near_miss: Annotated[Number, Field(gt=0, lt=100)] = 90
+    consolation: ConsolationForm | None = None
     tiers: Annotated[list[TierForm], Field(max_length=100)] = []
 
 

@@ -19,7 +19,16 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from worldevents import rules
-from worldevents.catalog.form import REWARD_KINDS, ChallengeForm, EventForm, GoalForm, MetricForm, RewardForm, TierForm
+from worldevents.catalog.form import (
+    REWARD_KINDS,
+    ChallengeForm,
+    ConsolationForm,
+    EventForm,
+    GoalForm,
+    MetricForm,
+    RewardForm,
+    TierForm,
+)
 from worldevents.catalog.lines import line_of, lines_of
 from worldevents.errors import AmountInvalid, Complaint, EventInvalid, WorldEventsError
 from worldevents.model import (
@@ -249,6 +258,7 @@ class _Reader:
             return None
         target = self._amount(form.target, metric, (*loc, "target"))
         tiers = [self._tier(tier, metric, target, (*loc, "tiers", place)) for place, tier in enumerate(form.tiers)]
+        near_miss = self._threshold(form.near_miss, (*loc, "near_miss"))
         seen = Counter(tier.threshold for tier in tiers if tier.threshold)
         for place, declared in enumerate(tiers):
             if seen[declared.threshold] > 1:
@@ -264,11 +274,19 @@ class _Reader:
             target_may_rise=form.target_may_rise,
             players_contribute=form.players_contribute,
             outliers=None if form.outliers is None else OutlierRule(**form.outliers.model_dump()),
+            near_miss=near_miss,
+            consolation=None
+            if form.consolation is None
+            else self._tier(form.consolation, metric, target, (*loc, "consolation"), default=near_miss),
             **window,
         )
 
-    def _tier(self, form: TierForm, metric: Metric, target: int, loc: Loc) -> GoalTier:
-        threshold = self._threshold(form.threshold, (*loc, "threshold"))
+    def _tier(
+        self, form: TierForm | ConsolationForm, metric: Metric, target: int, loc: Loc, *, default: Decimal = Decimal(0)
+    ) -> GoalTier:
+        """A tier, or a consolation, whose threshold is the default where it does not say one."""
+        told = form.threshold
+        threshold = default if told is None else self._threshold(told, (*loc, "threshold"))
         return GoalTier(
             threshold=threshold,
             threshold_value=rules.threshold_value(target, threshold),

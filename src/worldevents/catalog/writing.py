@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from worldevents.catalog.edits import changes
-from worldevents.catalog.form import REWARD_KINDS
+from worldevents.catalog.form import REWARD_KINDS, GoalForm
 from worldevents.catalog.reading import METRICS, Kinds, event_from_table
 from worldevents.errors import Complaint, EventInvalid
 from worldevents.model import (
@@ -117,12 +117,15 @@ def _metric(metric: Metric) -> Table:
 
 def _goal(goal: CommunityGoal) -> Table:
     flags = ("hidden", "target_may_rise", "players_contribute")
+    near, usual = goal.near_miss, GoalForm.model_fields["near_miss"].default
     return {
         **_named(goal),
         "metric": goal.metric.key,
         "target": _number(goal.target, goal.metric),
         **{flag: True for flag in flags if getattr(goal, flag)},
         **({} if goal.outliers is None else {"outliers": asdict(goal.outliers)}),
+        **({} if near == usual else {"near_miss": _plain(near)}),
+        **({} if goal.consolation is None else {"consolation": _tier(goal.consolation, goal.metric)}),
         "tiers": [_tier(tier, goal.metric) for tier in goal.tiers],
     }
 

@@ -67,7 +67,7 @@ def application(asked: str | None = None) -> typer.Typer:
 
 
 def _events(group: typer.Typer) -> None:
-    from worldevents.cli.commands import events
+    from worldevents.cli.commands import events, results
 
     group.command()(events.validate)
     group.command()(events.plan)
@@ -77,13 +77,15 @@ def _events(group: typer.Typer) -> None:
     group.command()(events.extend)
     group.command()(events.close)
     group.command()(events.cancel)
+    group.command()(results.settle)
 
 
 def _goals(group: typer.Typer) -> None:
-    from worldevents.cli.commands import goals
+    from worldevents.cli.commands import goals, results
 
     group.command("list")(goals.list_goals)
     group.command()(goals.show)
+    group.command("result")(results.show_result)
 
 
 def _rewards(group: typer.Typer) -> None:

@@ -15,6 +15,7 @@ from worldevents.cli import output
 if TYPE_CHECKING:
     from worldevents.client import Client
     from worldevents.operating import OperatorVerbs
+    from worldevents.resulting import ResultVerbs
     from worldevents.rewarding import RewardVerbs
     from worldevents.runtime import Runtime
 
@@ -95,6 +96,21 @@ def on_rewards(place: Place, work: Callable[[RewardVerbs], Awaitable[T]]) -> T:
         # A command is gone before the background has looked: what an unlock has left to it is done first.
         await runtime.rewards.work_off()
         return await work(LocalRewards(runtime.rewards))
+
+    return asyncio.run(ask())
+
+
+def on_results(place: Place, work: Callable[[ResultVerbs], Awaitable[T]]) -> T:
+    """As `on_verbs`, on the verbs of results."""
+    import asyncio
+
+    from worldevents.resulting import LocalResults, RemoteResults
+
+    async def ask() -> T:
+        server = server_of(place)
+        if server is not None:
+            return await through(server, lambda client: work(RemoteResults(client.ask)))
+        return await _opened(place, lambda it: work(LocalResults(it.engine, it.settling)), create=False)
 
     return asyncio.run(ask())
 

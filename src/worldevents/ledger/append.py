@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from worldevents.errors import BelowZero, DatabaseOwned, UnknownGoal
+from worldevents.errors import BelowZero, DatabaseOwned, GoalNotOpen, UnknownGoal
 from worldevents.ledger import granting
 from worldevents.ledger.base import Appended, Decide, Entry, GoalTotals, Row
 from worldevents.ledger.instants import microseconds
@@ -43,6 +43,8 @@ class _Moved(NamedTuple):
     """Whether the target was reached, and nobody has written that down yet."""
     promises: int | None
     """See the goal's table."""
+    is_settling: bool
+    """Whether its sums stand."""
 
 
 @dataclass(slots=True)
@@ -190,6 +192,8 @@ class Writing:
         at = kept[-1][1].received_at
         for goal_id, sums in goals.items():
             change = self._move(goal_id, sums)
+            if change.is_settling and sums.changes:
+                raise GoalNotOpen(f"{goal_id} is settled")
             moved = change.totals
             promised = self.granting.promised(goal_id, change.promises)
             if promised:
@@ -245,10 +249,11 @@ class Writing:
         rows = self._statements.move_goal.rows(self._cursor, change)
         if not rows:
             raise UnknownGoal(f"no goal {goal_id} in the ledger")
-        total, pending, seq, went_past, target, completed_at, promises = rows[0]
+        total, pending, seq, went_past, target, completed_at, promises, settling_at = rows[0]
         highest = total - sums.counted + sums.highest
         is_completed = target is not None and target <= highest and completed_at is None
-        return _Moved(GoalTotals(total, pending, seq), bool(went_past), is_completed, promises)
+        totals = GoalTotals(total, pending, seq)
+        return _Moved(totals, bool(went_past), is_completed, promises, is_settling=settling_at is not None)
 
     def reached_tiers(self, goal_id: str, total: int) -> list[tuple[Decimal, int]]:
         """Thresholds (percent, value) that a total has reached and no unlock names yet, lowest first."""

@@ -75,17 +75,20 @@ def _goal_document(value: CommunityGoal) -> Json:
         "targetMayRise": value.target_may_rise,
         "playersContribute": value.players_contribute,
         "outliers": None if value.outliers is None else asdict(value.outliers),
-        "tiers": [
-            {
-                "threshold": f"{tier.threshold:f}",
-                "thresholdValue": tier.threshold_value,
-                "audience": tier.audience.value,
-                "minimum": tier.minimum,
-                "reward": reward_document(tier.reward),
-                **_claim_within(tier),
-            }
-            for tier in value.tiers
-        ],
+        "nearMiss": f"{value.near_miss:f}",
+        "consolation": None if value.consolation is None else _tier_document(value.consolation),
+        "tiers": [_tier_document(tier) for tier in value.tiers],
+    }
+
+
+def _tier_document(tier: GoalTier) -> Json:
+    return {
+        "threshold": f"{tier.threshold:f}",
+        "thresholdValue": tier.threshold_value,
+        "audience": tier.audience.value,
+        "minimum": tier.minimum,
+        "reward": reward_document(tier.reward),
+        **_claim_within(tier),
     }
 
 
@@ -159,18 +162,21 @@ def _goal_from(document: Json, event_id: str, window: Json) -> CommunityGoal:
         # Documents of the first version do not say it.
         players_contribute=document.get("playersContribute", False),
         outliers=OutlierRule(**document["outliers"]) if document.get("outliers") else None,
-        tiers=tuple(
-            GoalTier(
-                threshold=Decimal(tier["threshold"]),
-                threshold_value=tier["thresholdValue"],
-                audience=Audience(tier["audience"]),
-                minimum=tier["minimum"],
-                reward=reward_from_document(tier["reward"]),
-                claim_within=_duration(tier.get("claimWithinSeconds")),
-            )
-            for tier in document["tiers"]
-        ),
+        near_miss=Decimal(document.get("nearMiss", "90")),
+        consolation=_tier_from(document["consolation"]) if document.get("consolation") else None,
+        tiers=tuple(map(_tier_from, document["tiers"])),
         **window,
+    )
+
+
+def _tier_from(tier: Json) -> GoalTier:
+    return GoalTier(
+        threshold=Decimal(tier["threshold"]),
+        threshold_value=tier["thresholdValue"],
+        audience=Audience(tier["audience"]),
+        minimum=tier["minimum"],
+        reward=reward_from_document(tier["reward"]),
+        claim_within=_duration(tier.get("claimWithinSeconds")),
     )
 
 

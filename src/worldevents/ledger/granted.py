@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol
 
 from worldevents.grants import Announcement, RewardGrant
 from worldevents.ledger.base import OutboxLedger
+from worldevents.ledger.settled import ResultLedger
 
 
 class Granted(NamedTuple):
@@ -96,5 +97,5 @@ class RewardLedger(Protocol):
         ...
 
 
-class DurableLedger(OutboxLedger, RewardLedger, Protocol):
+class DurableLedger(OutboxLedger, RewardLedger, ResultLedger, Protocol):
     """All that the ledger is."""

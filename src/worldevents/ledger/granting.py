@@ -67,7 +67,7 @@ class Statements:
         self.promises = prepare(_PROMISES)
         self.last_numbers = prepare(_LAST_NUMBERS)
         self.insert_grants = Rows(_insert_grants(dialect), dialect)
-        self.open_tier = prepare(_OPEN_TIER)
+        self.open_promise = prepare(_OPEN_PROMISE)
         self.reward = prepare(_REWARD)
         self.insert_job = prepare(_insert_job(dialect))
         self.announce = prepare(upsert(dialect, announcement).on_conflict_do_nothing())
@@ -120,18 +120,30 @@ class Granting:
     def unlocked(self, unlocks: Sequence[TierUnlock]) -> None:
         """Open what these tiers promise, leave who has qualified before to a job, and announce it."""
         for one in unlocks:
-            key = {"owner_id": one.goal_id, "name": f"{one.threshold:f}"}
-            for row in self._statements.open_tier.rows(self._cursor, key):
+            for row in self._open(Source(Giver.TIER, one.goal_id, f"{one.threshold:f}")):
                 self._opened(one, *row)
         for goal_id in {one.goal_id for one in unlocks}:
             self.touch(goal_id)
+
+    def _open(self, source: Source) -> list[Any]:
+        """Open what this promises; says what that is, if it was not open."""
+        giver, owner_id, name = source
+        key = {"giver": giver.value, "owner_id": owner_id, "name": name}
+        return self._statements.open_promise.rows(self._cursor, key)
+
+    def console(self, goal_id: str, at: datetime) -> None:
+        """Open a goal's consolation, and have it granted to all who qualify."""
+        source = Source(Giver.CONSOLATION, goal_id, "")
+        for number, version, audience, _ in self._open(source):
+            self.look_back(number, version, Audience(audience), source, at)
+        self.touch(goal_id)
 
     def _opened(self, unlock: TierUnlock, number: int, version: int, audience: str, event_id: str) -> None:
         threshold = f"{unlock.threshold:f}"
         source = Source(Giver.TIER, unlock.goal_id, threshold)
         self.look_back(number, version, Audience(audience), source, unlock.unlocked_at)
         told = codec.unlocked_tier(self._goal(event_id, unlock.goal_id), unlock)
-        self._announce(UNLOCKED, f"{unlock.goal_id}~{threshold}", told, unlock.unlocked_at)
+        self.announce(UNLOCKED, f"{unlock.goal_id}~{threshold}", told, unlock.unlocked_at)
 
     def look_back(self, promise_id: int, version: int, audience: Audience, source: Source, at: datetime) -> None:
         """Grant an open promise to the world, or have a job look for those who have qualified before."""
@@ -151,7 +163,7 @@ class Granting:
         key = {"goal_id": goal_id, "completed_at": microseconds(at)}
         for event_id, total in self._statements.complete.rows(self._cursor, key):
             told = codec.completed_goal(self._goal(event_id, goal_id), total, at)
-            self._announce(COMPLETED, goal_id, told, at)
+            self.announce(COMPLETED, goal_id, told, at)
 
     def touch(self, goal_id: str) -> None:
         """Say that what a goal promises has changed. At random: a value that was rolled back must not come again."""
@@ -167,7 +179,8 @@ class Granting:
         declared = event_from_document(json.loads(document))
         return next(one for one in declared.goals if one.id == goal_id)
 
-    def _announce(self, kind: str, subject: str, document: Mapping[str, object], at: datetime) -> None:
+    def announce(self, kind: str, subject: str, document: Mapping[str, object], at: datetime) -> None:
+        """Tell hosts that something happened, once for this kind and subject."""
         row = {
             "number": self.next_number(),
             "id": prizes.message_id(kind, subject),
@@ -218,10 +231,10 @@ def _insert_job(dialect: Dialect) -> Any:
     return new.on_conflict_do_update(index_elements=["promise_id"], set_=values)
 
 
-_OPEN_TIER = (
+_OPEN_PROMISE = (
     update(promise)
     .where(
-        promise.c.giver == literal_column(f"'{Giver.TIER}'"),
+        promise.c.giver == bindparam("giver"),
         promise.c.owner_id == bindparam("owner_id"),
         promise.c.name == bindparam("name"),
         promise.c.is_open != _YES,

@@ -83,14 +83,13 @@ def _id(row: Row[Any]) -> str:
 
 
 def _grant_from(row: Row[Any]) -> RewardGrant:
-    is_tier = row.giver == Giver.TIER
     return RewardGrant(
         id=_id(row),
         number=row.number,
         event_id=row.event_id,
         goal_id=row.goal_id,
-        threshold=Decimal(row.name) if is_tier else None,
-        challenge_id=None if is_tier else row.name,
+        threshold=Decimal(row.name) if row.giver == Giver.TIER else None,
+        challenge_id=row.name if row.giver == Giver.CHALLENGE else None,
         user_id=row.user_id or None,
         reward=reward_from_document(json.loads(row.document)),
         version=row.version,

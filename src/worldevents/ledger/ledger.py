@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worldevents.grants import Announcement, RewardGrant
-from worldevents.ledger import grants, jobs, keys, moderating, outbox, publish, reads
+from worldevents.ledger import grants, jobs, keys, moderating, outbox, publish, reads, settling
 from worldevents.ledger.append import Writing
 from worldevents.ledger.base import (
     Appended,
@@ -40,6 +40,7 @@ from worldevents.model import (
     Unreadable,
 )
 from worldevents.movements import Ban, Hold, Note
+from worldevents.results import FinalRow, GoalResult
 
 
 class SqlLedger:
@@ -174,6 +175,43 @@ class SqlLedger:
 
     async def announcements(self, *, after: int = 0, limit: int = 1_000) -> Sequence[Announcement]:
         return await self._database.read(grants.announcements, after=after, limit=limit)
+
+    # Results.
+
+    async def begin_settling(self, goal_id: str, *, version: int, at: datetime) -> bool:
+        begun = None
+        while begun is None:
+            told = await self._database.read(settling.figures, goal_id)
+            begun = await self._database.write(self._begin_settling, goal_id, told, version, at)
+        return begun
+
+    def _begin_settling(
+        self, connection: Connection, goal_id: str, told: settling.Figures, version: int, at: datetime
+    ) -> bool | None:
+        return settling.begin(connection, self._writing(connection), goal_id, told, version=version, at=at)
+
+    async def unranked(self, goal_id: str, *, limit: int = 10_000) -> Sequence[FinalRow]:
+        return await self._database.read(settling.unranked, goal_id, limit=limit)
+
+    async def keep_ranks(self, goal_id: str, rows: Sequence[FinalRow]) -> None:
+        statements = self._statements.part(settling.Statements)
+        await self._database.write_by_cursor(lambda one: settling.keep_ranks(one, statements, goal_id, rows))
+
+    async def finish_settling(self, goal_id: str, *, at: datetime) -> bool:
+        if not await self._database.read(settling.is_ranked, goal_id):
+            if not await self.unranked(goal_id, limit=1):
+                await self._database.write(settling.void_ranks, goal_id)
+            return False
+        return await self._database.write(lambda one: settling.finish(one, self._writing(one), goal_id, at=at))
+
+    async def results(self, event_id: str | None = None) -> Sequence[GoalResult]:
+        return await self._database.read(settling.results, event_id)
+
+    async def final_rows(self, goal_id: str, *, after: int = 0, limit: int = 1_000) -> Sequence[FinalRow]:
+        return await self._database.read(settling.final_rows, goal_id, after=after, limit=limit)
+
+    async def final_row(self, goal_id: str, user_id: str) -> FinalRow | None:
+        return await self._database.read(settling.final_row, goal_id, user_id)
 
     # What operators do.
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select, func, insert, select, tuple_, update
 
 from worldevents import outliers
-from worldevents.errors import BelowZero, UnknownGoal
+from worldevents.errors import BelowZero, GoalNotOpen, UnknownGoal
 from worldevents.ledger import base
 from worldevents.ledger.append import COUNTED, STATUSES, Writing, digests
 from worldevents.ledger.base import Drained, Entry, GoalTotals, Held, Row, Standing, Watermark
@@ -94,7 +94,7 @@ def _keep(
     done: _Done,
     is_poison: Callable[[Exception], bool],
 ) -> None:
-    """Keep entries; those that the database does not take, or that their user does not have, are put aside.
+    """Keep entries; put aside what the database does not take, what its user does not have, what comes to a result.
 
     They are found by halves.
     """
@@ -102,7 +102,7 @@ def _keep(
         with connection.begin_nested():
             _append(connection, writing, entries, done)
     except Exception as error:
-        if not isinstance(error, BelowZero) and not is_poison(error):
+        if not isinstance(error, BelowZero | GoalNotOpen) and not is_poison(error):
             raise
         if len(entries) == 1:
             done.dead.append((entries[0], type(error).__name__))

@@ -12,6 +12,7 @@ from worldevents.ledger.append import Writing
 from worldevents.ledger.document import reward_document
 from worldevents.ledger.instants import span
 from worldevents.ledger.schema import goal, promise, promised_reward, tier_unlock
+from worldevents.ledger.schema_results import goal_result
 from worldevents.model import Audience, CommunityGoal, GoalTier, PersonalChallenge, Reward, SeasonalEvent
 from worldevents.prizes import Giver, Source
 
@@ -26,6 +27,12 @@ def follow_goal(connection: Connection, writing: Writing, declared: CommunityGoa
         source = Source(Giver.TIER, declared.id, f"{one.threshold:f}")
         row = _tier_row(one, declared, is_open=source.name in unlocked)
         _follow(connection, writing, row | _named(source), one.reward, at)
+    if declared.consolation is not None:
+        # It is opened when the goal settles, and stays as it is here.
+        consoled = connection.scalar(select(goal_result.c.consoled).where(goal_result.c.goal_id == declared.id))
+        row = _tier_row(declared.consolation, declared, is_open=bool(consoled))
+        source = Source(Giver.CONSOLATION, declared.id, "")
+        _follow(connection, writing, row | _named(source), declared.consolation.reward, at)
     total = connection.execute(
         update(goal).where(goal.c.id == declared.id).values(target=declared.target).returning(goal.c.total)
     ).scalar_one()

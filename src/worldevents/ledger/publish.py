@@ -8,12 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
+from worldevents import rules
 from worldevents.errors import Complaint, EventConflict, EventInvalid
 from worldevents.ledger import promises
 from worldevents.ledger.append import Writing
 from worldevents.ledger.document import event_document, event_from_document
 from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.schema import event_version, goal, tier, tier_unlock
+from worldevents.ledger.schema_results import goal_result
 from worldevents.ledger.statements import upsert
 from worldevents.model import CommunityGoal, EventVersion, SeasonalEvent, TierUnlock
 
@@ -34,6 +36,7 @@ def publish(
     if latest != based_on:
         raise EventConflict(f"{event.id} is at version {latest}, this change was made from {based_on}")
     _refuse_foreign_goals(connection, event)
+    _refuse_settled_edits(connection, event)
     written = EventVersion(event=event, version=latest + 1, author=author, published_at=published_at, reason=reason)
     connection.execute(insert(event_version), _version_row(written))
     for one in event.goals:
@@ -62,6 +65,16 @@ def _refuse_foreign_goals(connection: Connection, event: SeasonalEvent) -> None:
     ]
     if complaints:
         raise EventInvalid(*complaints)
+
+
+def _refuse_settled_edits(connection: Connection, event: SeasonalEvent) -> None:
+    """Of an event one of whose goals settles or is settled nothing changes that a result rests on (law 19)."""
+    begun = select(goal_result.c.goal_id).where(goal_result.c.event_id == event.id).limit(1)
+    old = newest_of(connection, event.id)
+    if old is not None and connection.scalar(begun) is not None:
+        complaints = rules.settled_edit_complaints(old.event, event)
+        if complaints:
+            raise EventInvalid(*complaints)
 
 
 def _follow(connection: Connection, writing: Writing, declared: CommunityGoal, published_at: datetime) -> None:
@@ -96,6 +109,14 @@ def newest(connection: Connection) -> list[EventVersion]:
     )
     rows = connection.execute(select(event_version).where(is_newest))
     return sorted(map(_version_from, rows), key=lambda one: (one.event.starts_at, one.event.id))
+
+
+def newest_of(connection: Connection, event_id: str) -> EventVersion | None:
+    """The newest version of one event; None where there is none."""
+    columns = event_version.c
+    query = select(event_version).where(columns.event_id == event_id).order_by(columns.version.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _version_from(row)
 
 
 def history(connection: Connection, event_id: str) -> list[EventVersion]:

@@ -60,6 +60,7 @@ event_version = Table(
 
 # `target` follows the newest version of the event; `completed_at` is when the total first reached it, a fact.
 # `promises` changes with every change of what the goal promises: who knows its value knows the open promises.
+# From `settling_at` on nothing moves its sums.
 goal = Table(
     "goal",
     metadata,
@@ -71,6 +72,7 @@ goal = Table(
     Column("target", BigInteger, nullable=True),
     Column("completed_at", BigInteger, nullable=True),
     Column("promises", BigInteger, nullable=True),
+    Column("settling_at", BigInteger, nullable=True),
 )
 
 # What unlocks when: follows the newest version of the event. `threshold` is the percent as declared.

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Dialect,
     Executable,
     LargeBinary,
+    Select,
     bindparam,
     cast,
     column,
@@ -107,13 +108,14 @@ class Columns:
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
         self._sql = Prepared(statement, dialect).sql
+        self._returns = " RETURNING " in self._sql
 
     def insert(self, cursor: Any, rows: Sequence[Sequence[object]]) -> list[Any]:
         """Write rows, and fetch what the statement returns of them."""
         if not rows:
             return []
         cursor.execute(self._sql, [bulk.array(column) for column in zip(*rows, strict=True)])
-        returned: list[Any] = cursor.fetchall()
+        returned: list[Any] = cursor.fetchall() if self._returns else []
         return returned
 
 
@@ -197,11 +199,16 @@ def _look_up(size: int) -> Executable:
     return _HELD.where(digest.in_([bindparam(f"d{place}", type_=digest.type) for place in range(size)]))
 
 
-def _add_columns_to_contributors() -> Insert:
-    columns = [column(one.name, one.type) for one in contributor.columns]
+def of_arrays(table: Table) -> Select[*tuple[Any, ...]]:
+    """Rows of a table on PostgreSQL, from an array for each of its columns: what `Columns` takes."""
+    columns = [column(one.name, one.type) for one in table.columns]
     arrays = [cast(bindparam(one.name), ARRAY(one.type)) for one in columns]
-    rows = func.unnest(*arrays).table_valued(*columns).render_derived()
-    return _add_to_contributors(postgresql.insert(contributor).from_select([one.name for one in columns], select(rows)))
+    return select(func.unnest(*arrays).table_valued(*columns).render_derived())
+
+
+def _add_columns_to_contributors() -> Insert:
+    names = [one.name for one in contributor.columns]
+    return _add_to_contributors(postgresql.insert(contributor).from_select(names, of_arrays(contributor)))
 
 
 def _add_to_contributors(new: sqlite.Insert | postgresql.Insert) -> Insert:
@@ -259,6 +266,7 @@ _MOVE_GOAL = (
         goal.c.target,
         goal.c.completed_at,
         goal.c.promises,
+        goal.c.settling_at,
     )
 )
 

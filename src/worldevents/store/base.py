@@ -20,6 +20,9 @@ Laws, which `worldevents.testing.StoreLaws` holds every back end to:
 19. A hidden user's row is left out of boards, in every process, and nothing else changes: not the others' ranks, not
     the count of contributors, and not the row or share that is told to the user's own asking.
 
+20. What is closed is closed in every process: from then on nothing moves the goal's sums, and what has moved them is in
+    the ledger or in the outbox. Only late rows are still taken.
+
 All processes that have one store open hear each other through it, by two more, in `SpeakingLaws`:
 
 15. What is said reaches everybody who listens at that moment, in every process, at most once, in one order for all.
@@ -113,6 +116,13 @@ class Store(Protocol):
 
     async def hiding_changed(self) -> None:
         """Take over whom the ledger says to leave out of boards (law 19), and have every process do so."""
+        ...
+
+    async def closed(self, goal_id: str, *, version: int) -> bool:
+        """Whether the goal's grace is over by the store's time, as this version of its event declares it (law 20).
+
+        False as well where the store judges by another version.
+        """
         ...
 
     async def state(self, goal_id: str) -> GoalState:

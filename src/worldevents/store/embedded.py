@@ -27,6 +27,7 @@ from worldevents.model import (
     GoalContribution,
     GoalProgress,
     GoalState,
+    GoalStatus,
     GoalUpdate,
     Leaderboard,
     Position,
@@ -240,6 +241,13 @@ class EmbeddedStore:
 
     async def hiding_changed(self) -> None:
         self._hidden = await self._ledger.hidden()
+
+    async def closed(self, goal_id: str, *, version: int) -> bool:
+        # Whoever writes has looked at the clock already; who comes later sees a later time.
+        async with self._writing:
+            goal = self._live(goal_id).goal
+            known = self._events[goal.event_id].version
+            return known == version and rules.status_at(goal, self._clock.now()) is GoalStatus.SETTLED
 
     # Reading.
 

@@ -47,9 +47,10 @@ def a_challenge(target: int = 100, *, challenge_id: str = "hundred", goal: str =
 class Granting:
     """A ledger whose rewards are looked at."""
 
-    def __init__(self, ledger: DurableLedger) -> None:
+    def __init__(self, ledger: DurableLedger, *, version: int = 0) -> None:
+        """With the version that its event is at."""
         self.ledger = ledger
-        self._version = 0
+        self._version = version
         self._ids = 0
 
     async def publish(self, event: SeasonalEvent) -> None:

@@ -19,14 +19,17 @@ from worldevents.testing.ledger_granting import GrantingLaws
 from worldevents.testing.ledger_keys import KeyLaws
 from worldevents.testing.ledger_moving import MovingLaws
 from worldevents.testing.ledger_publishing import PublishingLaws
+from worldevents.testing.ledger_settling import SettlingLaws
 from worldevents.testing.opened import LedgerOpener
 
 
-class LedgerLaws(CountingLaws, PublishingLaws, KeyLaws, DrainingLaws, GrantingLaws, ClaimingLaws, MovingLaws):
+class LedgerLaws(
+    CountingLaws, PublishingLaws, KeyLaws, DrainingLaws, GrantingLaws, ClaimingLaws, MovingLaws, SettlingLaws
+):
     """All laws of the ledger.
 
     Counting (1 to 4), tiers, versions and `seq` (5 to 7), keys (8), draining (9 to 12), granting (13, 14), claiming and
-    announcing (15, 16), moving (2, 17, 18).
+    announcing (15, 16), moving (2, 17, 18), settling (19 to 21).
     """
 
     @pytest_asyncio.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,6 +62,12 @@ class Moving(Reading):
 
     async def unban(self, ban: Ban, movements: Sequence[Movement], *, goal_id: str) -> list[Receipt]:
         return await self._move(goal_id, ban.user_id, movements, ban="lift")
+
+    async def closed(self, goal_id: str, *, version: int) -> bool:
+        self.goal(goal_id)
+        parts = self.partitions(goal_id)
+        told = await asyncio.gather(*(self._call("closed", one, self._now(), str(version)) for one in parts))
+        return all(one == b"1" for one in told)
 
     async def _move(
         self, goal_id: str, user_id: str, movements: Sequence[Movement], *, ban: str = "", amount: str | None = None

@@ -109,4 +109,12 @@ local function move(keys, args)
   return {'OK', text(number(base, 'total')), text(counted_by(base, user)), answers}
 end
 
+-- closed  ARGV: now, version -> '1' where by this version of the goal nothing moves its sums any more, else '0'
+local function closed(keys, args)
+  local goal = as_table(redis.call('HGETALL', keys[1] .. ':goal'))
+  local is_this = is_open(keys[1]) and goal.version == args[2] and not limit(goal, 'cancelled')
+  return is_this and now(args[1]) >= tonumber(goal.closes) and '1' or '0'
+end
+
 writes('move', move)
+reads('closed', closed)
