@@ -15,6 +15,7 @@ from worldevents.testing.builders import DURING, a_goal, an_event
 from worldevents.testing.clock import ManualClock
 from worldevents.testing.opened import OpenStore, StoreOpener
 from worldevents.testing.store_counting import CountingLaws
+from worldevents.testing.store_erasing import ErasingLaws
 from worldevents.testing.store_judging import JudgingLaws
 from worldevents.testing.store_lasting import LastingLaws
 from worldevents.testing.store_moving import MovingLaws
@@ -25,11 +26,12 @@ from worldevents.testing.store_telling import TellingLaws
 
 
 class StoreLaws(
-    CountingLaws, JudgingLaws, OutlierLaws, RankingLaws, StandingLaws, TellingLaws, LastingLaws, MovingLaws
+    CountingLaws, JudgingLaws, OutlierLaws, RankingLaws, StandingLaws, TellingLaws, LastingLaws, MovingLaws, ErasingLaws
 ):
     """All laws of the store.
 
-    Counting (1, 2, 3, 10), judging (3, 5, 9), ranking (4), telling (8), lasting (6, 7), moving (17, 18), hiding (19).
+    Counting (1, 2, 3, 10), judging (3, 5, 9), ranking (4), telling (8), lasting (6, 7), moving (17, 18), hiding (19),
+    erasing (21).
     """
 
     @pytest.fixture
