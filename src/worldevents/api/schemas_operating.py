@@ -205,7 +205,7 @@ class KeptContribution(Document):
     goal_id: str
     contribution_id: str = Field(description="Of what an operator moved it has a `#`.")
     amount: Amount
-    status: Literal["counted", "held", "late", "corrected", "released", "rejected", "withheld", "erased"]
+    status: Literal["counted", "held", "late", "corrected", "released", "rejected", "withheld"]
     occurred_at: datetime
     received_at: datetime
 

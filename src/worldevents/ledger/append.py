@@ -27,6 +27,7 @@ STATUSES: Final = tuple(ContributionStatus)
 COUNTED: Final = STATUSES.index(ContributionStatus.COUNTED)
 HELD: Final = STATUSES.index(ContributionStatus.HELD)
 LATE: Final = STATUSES.index(ContributionStatus.LATE)
+ERASED: Final = STATUSES.index(ContributionStatus.ERASED)
 
 
 _Kept = tuple[GoalContribution, Entry, Row]

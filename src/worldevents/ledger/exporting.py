@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from worldevents.ledger import erasing
-from worldevents.ledger.append import STATUSES
+from worldevents.ledger.append import ERASED, STATUSES
 from worldevents.ledger.instants import instant
 from worldevents.ledger.personal import About, KeptBan, KeptRow, KeptSums, Unkept
 from worldevents.ledger.schema import (
@@ -44,7 +44,7 @@ def about(connection: Connection, user_id: str) -> About:
         unkept=[
             Unkept(row.goal_id, instant(row.at), row.reason, row.payload) for row in erasing.unkept(connection, user_id)
         ],
-        rows=count(contribution, _in_goals(contribution, user_id)),
+        rows=count(contribution, _rows(user_id)),
         grants=count(reward_grant, reward_grant.c.user_id == user_id),
         notes=count(audit, audit.c.subject == user_id),
     )
@@ -53,7 +53,7 @@ def about(connection: Connection, user_id: str) -> About:
 def rows_of(connection: Connection, user_id: str, *, after: int, limit: int) -> list[KeptRow]:
     """See `PersonalLedger.rows_of`."""
     columns = contribution.c
-    own = select(contribution).where(_in_goals(contribution, user_id), columns.position > after)
+    own = select(contribution).where(_rows(user_id), columns.position > after)
     return [
         KeptRow(
             id=row.position,
@@ -66,6 +66,11 @@ def rows_of(connection: Connection, user_id: str, *, after: int, limit: int) -> 
         )
         for row in connection.execute(own.order_by(columns.position).limit(limit))
     ]
+
+
+def _rows(user_id: str) -> ColumnElement[bool]:
+    # The row that says where somebody was erased is nobody's.
+    return _in_goals(contribution, user_id) & (contribution.c.status != ERASED)
 
 
 def _in_goals(table: Table, user_id: str) -> ColumnElement[bool]:
