@@ -20,8 +20,8 @@ LONGEST_FUNCTION = 60
 WORDS = "errors model grants rules movements standing outliers"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
-    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine moderation rewards store"
-    " ledger"
+    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine moderation personal"
+    " rewards store ledger"
 )
 
 # Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
@@ -46,17 +46,23 @@ MAY_IMPORT = {
     "store.keys": "model",
     "store.base": "model errors movements standing",
     "store.feed": "model",
-    "store.judging": f"{WORDS} codec clock store.base store.ranking ledger.base",
-    "store.embedded": f"{WORDS} codec clock telemetry store.base store.ranking store.feed store.judging ledger.base",
-    "store.redis.*": f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base",
+    "store.judging": f"{WORDS} codec clock store.base store.ranking ledger.base ledger.personal",
+    "store.embedded": (
+        f"{WORDS} codec clock telemetry store.base store.ranking store.feed store.judging ledger.base ledger.personal"
+    ),
+    "store.redis.*": (
+        f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base ledger.personal"
+    ),
     "store": f"{WORDS} clock telemetry settings store ledger.base",
-    "ledger.base": "model errors movements",
+    "ledger.base": "model errors movements ledger.personal",
+    "ledger.personal": "model movements",
     "ledger.granted": "model grants errors ledger.base",
     "ledger.outward": "ledger.base ledger.granted grants",
     "ledger.*": f"{WORDS} codec prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
-    "moderation": f"{WORDS} clock store.base ledger.base acks",
+    "moderation": f"personal {WORDS}",
+    "personal": f"{WORDS} clock store.base ledger.granted ledger.personal acks",
     "acks": f"{WORDS} store.base ledger.base",
     "comparing": f"{WORDS} store.base ledger.base",
     "restoring": f"{WORDS} clock telemetry store.base ledger.base",
@@ -71,7 +77,7 @@ MAY_IMPORT = {
     "problems": "errors",
     "rewarding": "codec rewards",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
-    "operating": f"{WORDS} codec documents engine moderation",
+    "operating": f"{WORDS} codec documents engine moderation personal ledger.personal",
     "client": "hosts errors problems prizes catalog model rules documents",
     "api.*": (
         f"api hosts problems documents operating rewards rewarding auth live webhooks engine {WORDS} codec catalog"

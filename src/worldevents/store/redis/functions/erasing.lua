@@ -61,12 +61,12 @@ end
 -- forget  ARGV: epoch, position, user, 1 if nobody bans that one now, after, how many
 -- -> the last place that was looked at, or '' at the end: then nothing here names the user before that position.
 local function forget_user(keys, args)
-  local base, last, user = keys[1], tonumber(args[2]), args[3]
-  if field(base, 'epoch') ~= args[1] then
-    return ''
+  local base, user, found = keys[1], args[3], {}
+  -- The outbox of a later epoch is new, and what is in it came later too.
+  if field(base, 'epoch') == args[1] then
+    local from = text(tonumber(args[5]) + 1) .. '-0'
+    found = redis.call('XRANGE', base .. ':outbox', from, args[2] .. '-0', 'COUNT', args[6])
   end
-  local from, to = text(tonumber(args[5]) + 1) .. '-0', text(last) .. '-0'
-  local found = redis.call('XRANGE', base .. ':outbox', from, to, 'COUNT', args[6])
   for _, entry in ipairs(found) do
     if as_table(entry[2]).u == user then
       redis.call('XDEL', base .. ':outbox', entry[1])
