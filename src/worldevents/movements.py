@@ -142,13 +142,8 @@ def tombstone(letters: str) -> str:
 
 
 def unnamed(text: str, erasure: Erasure) -> str:
-    """A text that somebody wrote, with the tombstone where the user's id is a word of it."""
-    return word(erasure.user_id).sub(erasure.tombstone, text)
-
-
-def word(user_id: str) -> re.Pattern[str]:
-    """Finds a user's id, but no longer id that has it within."""
-    return re.compile(rf"(?<![A-Za-z0-9._:@-]){re.escape(user_id)}(?![A-Za-z0-9._:@-])")
+    """A text that somebody wrote, with the tombstone where the user's id is a word of it; dots and dashes end one."""
+    return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(erasure.user_id)}(?![A-Za-z0-9_])", erasure.tombstone, text)
 
 
 def nameless(row_id: str, token: Callable[[str], str]) -> str:

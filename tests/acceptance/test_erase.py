@@ -1,4 +1,4 @@
-"""The erasing of December's top contributor: every figure of the others and all totals stay, the tombstone has the rank."""
+"""December's top contributor is erased: all totals and the others' figures stay, the tombstone has the rank."""
 
 from __future__ import annotations
 

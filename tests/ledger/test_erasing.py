@@ -178,6 +178,15 @@ async def test_nothing_names_who_was_erased(full: FullLedger, ledger_url: str) -
     assert naming(after, others) == {"webhook_delivery.message_id"}
 
 
+async def test_a_goal_of_the_same_name_keeps_it(full: FullLedger) -> None:
+    """A user may be called like a goal: what was done says still in which one."""
+    await full.note(_note("volume", {"goalId": "volume", "id": "correct#k", "goals": {"volume": {"x": "volume"}}}))
+    told = await full.begin_erasing("volume", tombstone=TOMBSTONE, at=DURING)
+    await full.erase_rest(told, at=DURING)
+    (note,) = await full.notes(subject=TOMBSTONE)
+    assert note.detail == {"goalId": "volume", "id": "correct#erased", "goals": {"volume": {"x": TOMBSTONE}}}
+
+
 async def test_a_compacted_file_has_no_trace(sqlite_url: str) -> None:
     """What a row had before it was changed is in the file until that is compacted: then it is nowhere in it."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))

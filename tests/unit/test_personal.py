@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +22,7 @@ from worldevents.testing.builders import a_goal, an_event, in_window
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
-OPS = By(author="ops", reason="ann has asked for it, ticket 41")
+OPS = By(author="ops", reason="it is ann-s wish: so said ann. ticket 41")
 NOW = datetime.now(UTC)
 GOALS = ("volume", "workouts")
 
@@ -74,7 +75,7 @@ async def test_a_preview_says_what_then_happens(runtime: Runtime, moderation: Mo
     assert (would.shares, would.rows, would.grants) == (done.shares, done.rows, done.grants)
     assert [(1, done.tombstone, 260, None), (2, "bob", 50, "Bob")] == await board(runtime)
     (note,) = await moderation.notes()
-    assert ("erase", done.tombstone, f"{done.tombstone} has asked for it, ticket 41") == (
+    assert ("erase", done.tombstone, f"it is {done.tombstone}-s wish: so said {done.tombstone}. ticket 41") == (
         note.action,
         note.subject,
         note.reason,
@@ -158,6 +159,39 @@ async def test_a_cheater_does_not_come_back_by_being_erased(runtime: Runtime, mo
     await runtime.engine.contribute("volume", "ann", 5, contribution_id="c9", ack=Ack.LEDGER)
     (change,) = (await moderation.unban(tombstone, by=OPS)).changes
     assert (260, 400) == (change.after.user_contribution, change.after.user_pending)
+    assert await agrees(runtime)
+
+
+async def test_counting_goes_on_meanwhile(runtime: Runtime, moderation: Moderation) -> None:
+    """The user goes on contributing while being erased: each is the tombstone's or the new user's, and none is lost."""
+    sent = {"ann": 0, "bob": 0}
+    enough = asyncio.Event()
+
+    async def play(user: str) -> None:
+        while not enough.is_set():
+            told = await runtime.engine.contribute("volume", user, 1, contribution_id=f"p{sent[user]}")
+            assert not told.duplicate
+            sent[user] += 1
+            await asyncio.sleep(0)
+
+    async def some_more() -> None:
+        least = min(sent.values()) + 20
+        while min(sent.values()) < least:  # noqa: ASYNC110 - whoever plays does not wait for us
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        for user in sent:
+            tasks.create_task(play(user))
+        await some_more()
+        tombstone = (await moderation.erase("ann", by=OPS)).tombstone
+        await some_more()
+        enough.set()
+    found = {user: amount for _, user, amount, _ in await board(runtime)}
+    assert 50 + sent["bob"] == found["bob"]
+    assert 260 + sent["ann"] == found["ann"] + found[tombstone or ""]
+    assert min(found["ann"], found[tombstone or ""] - 260) >= 20
+    for number in range(sent["ann"]):
+        assert (await runtime.engine.contribute("volume", "ann", 1, contribution_id=f"p{number}")).duplicate
     assert await agrees(runtime)
 
 

@@ -13,6 +13,10 @@ from worldevents.api.schemas import Amount, Document, Id
 SignedAmount = float | Annotated[str, Field(pattern=r"^-?[0-9]{1,64}(\.[0-9]{1,64})?$")]
 
 
+UserId = Annotated[str, Field(pattern=r"^([A-Za-z0-9._:@-]{1,128}|erased#[0-9a-f]{16})$", examples=["ada"])]
+"""A user's, or what is left of one who was erased."""
+
+
 class Reason(Document):
     """Why something is changed, and by whom (else the key that was used)."""
 
@@ -25,7 +29,7 @@ class NewCorrection(Reason):
 
     id: Id = Field(description="Yours to choose: it is done once for this goal and user.", examples=["ticket-41"])
     goal_id: str = Field(examples=["lift-the-frost"])
-    user_id: Id = Field(examples=["ada"])
+    user_id: UserId
     amount: SignedAmount = Field(description="In the metric's unit, not zero; a number or a text.", examples=[-50])
 
 
@@ -33,7 +37,7 @@ class NewHold(Reason):
     """A contribution that has counted, to be held."""
 
     goal_id: str = Field(examples=["lift-the-frost"])
-    user_id: Id = Field(examples=["ada"])
+    user_id: UserId
     contribution_id: Id = Field(examples=["workout-1:squat"])
 
 

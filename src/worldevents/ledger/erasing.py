@@ -6,6 +6,7 @@ Each public function is the verb of the same name in `PersonalLedger`, or a part
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +16,6 @@ from sqlalchemy import Column, Connection, Row, and_, delete, func, or_, select,
 from worldevents import movements, prizes
 from worldevents.ledger.append import Writing, digests
 from worldevents.ledger.base import Entry
-from worldevents.ledger.base import Row as Stored
 from worldevents.ledger.grants import GRANTED
 from worldevents.ledger.instants import microseconds
 from worldevents.ledger.migrate import Identity
@@ -122,25 +122,20 @@ def take_again(connection: Connection, who: Identity, user_id: str) -> bool:
 
 def erase(connection: Connection, writing: Writing, goal_id: str, told: Erasure, *, at: datetime) -> Renamed:
     """See `PersonalLedger.erase`."""
-    item = movements.erasing(goal_id, told).contribution
-    status = movements.erasing(goal_id, told).status
-    is_new = not _is_done(connection, goal_id, told)
-    if is_new:
+    wanted, known = movements.erasing(goal_id, told), _place(connection, goal_id, told)
+    if known is None:
         rename(connection, writing.identity, goal_id, told)
-
-    def once(stored: Any) -> list[Entry | None]:
-        return [Entry(status, at, at) if stored[0] is None else None]
-
-    (row,) = writing.append([item], once).rows
-    seq = connection.scalar(select(goal.c.seq).where(goal.c.id == goal_id))
-    return Renamed(row.position if isinstance(row, Stored) else 0, seq or 0, is_new)
+        appended = writing.append([wanted.contribution], lambda _: [Entry(wanted.status, at, at)])
+        (position,) = (row.position for row in appended.rows if row is not None)
+        return Renamed(position, appended.totals[goal_id].seq, is_new=True)
+    return Renamed(known, connection.execute(select(goal.c.seq).where(goal.c.id == goal_id)).scalar_one(), is_new=False)
 
 
-def _is_done(connection: Connection, goal_id: str, told: Erasure) -> bool:
+def _place(connection: Connection, goal_id: str, told: Erasure) -> int | None:
+    """Where the row of an erasing stands in a goal."""
     item, columns = movements.erasing(goal_id, told).contribution, contribution.c
     own = and_(columns.goal_id == goal_id, columns.user_id == item.user_id)
-    found = select(columns.position).where(own, columns.contribution_id == item.contribution_id)
-    return connection.scalar(found) is not None
+    return connection.scalar(select(columns.position).where(own, columns.contribution_id == item.contribution_id))
 
 
 def rename(connection: Connection, who: Identity, goal_id: str, told: Erasure) -> None:
@@ -199,14 +194,15 @@ def _rename_grants(connection: Connection, goal_id: str, told: Erasure) -> None:
 # In what belongs to no goal.
 
 
-def erase_rest(connection: Connection, who: Identity, told: Erasure, *, at: datetime) -> None:
+def erase_rest(connection: Connection, writing: Writing, told: Erasure, *, at: datetime) -> None:
     """See `PersonalLedger.erase_rest`."""
+    who = writing.identity
     is_undone = erasure.c.number == told.number, erasure.c.done_at.is_(None)
     if connection.execute(update(erasure).where(*is_undone).values(done_at=microseconds(at))).rowcount == 0:
         # What has come since is a new user's.
         return
     for goal_id in _goals_of(connection, told.user_id):
-        if not _is_done(connection, goal_id, told):
+        if _place(connection, goal_id, told) is None:
             rename(connection, who, goal_id, told)
     connection.execute(delete(player).where(player.c.user_id == told.user_id))
     for table in (activity, hidden):
@@ -238,7 +234,7 @@ def _rename_bans(connection: Connection, who: Identity, told: Erasure) -> None:
 
 def _rename_notes(connection: Connection, told: Erasure) -> None:
     for row in connection.execute(select(audit).where(audit.c.subject == told.user_id)).all():
-        detail = {name: _told_again(value, told) for name, value in json.loads(row.detail).items()}
+        detail = _told_again(json.loads(row.detail), told)
         if isinstance(detail.get("id"), str):
             detail["id"] = movements.nameless(detail["id"], lambda _: NO_ONE)
         named = {"subject": told.tombstone, "reason": movements.unnamed(row.reason, told), "detail": json.dumps(detail)}
@@ -256,7 +252,7 @@ def _rename_unkept(connection: Connection, told: Erasure) -> None:
 def unkept(connection: Connection, user_id: str) -> Iterator[Row[Any]]:
     """Dead letters in which a user is named."""
     named = select(dead_letter).where(dead_letter.c.payload.contains(user_id, autoescape=True))
-    word = movements.word(user_id)
+    word = re.compile(rf"(?<![A-Za-z0-9._:@-]){re.escape(user_id)}(?![A-Za-z0-9._:@-])")
     return (row for row in connection.execute(named).all() if word.search(row.payload))
 
 
@@ -278,11 +274,11 @@ def _nameless(payload: str, told: Erasure) -> str:
 
 
 def _told_again(value: Any, told: Erasure) -> Any:
-    """A document with the tombstone in all its texts."""
+    """A document with the tombstone in all its texts, but for the ids of goals: a user may be called like one."""
     if isinstance(value, str):
         return movements.unnamed(value, told)
     if isinstance(value, list):
         return [_told_again(one, told) for one in value]
     if isinstance(value, dict):
-        return {name: _told_again(one, told) for name, one in value.items()}
+        return {name: one if name == "goalId" else _told_again(one, told) for name, one in value.items()}
     return value

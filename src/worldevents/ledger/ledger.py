@@ -223,7 +223,7 @@ class SqlLedger:
         return await self._database.write(query)
 
     async def erase_rest(self, erasure: Erasure, *, at: datetime) -> None:
-        await self._database.write(erasing.erase_rest, self._identity, erasure, at=at)
+        await self._database.write(lambda one: erasing.erase_rest(one, self._writing(one), erasure, at=at))
 
     async def end_erasing(self, erasure: Erasure) -> None:
         await self._database.write(erasing.end_erasing, erasure)
