@@ -21,7 +21,7 @@ WORDS = "errors model grants results rules movements standing outliers"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
     f"{WORDS} codec result_documents prizes clock telemetry settings actions catalog {BETWEEN} batcher engine"
-    " moderation rewards settling store ledger"
+    " moderation personal rewards settling store ledger"
 )
 
 # Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
@@ -48,18 +48,24 @@ MAY_IMPORT = {
     "store.keys": "model",
     "store.base": "model errors movements standing",
     "store.feed": "model",
-    "store.judging": f"{WORDS} codec clock store.base store.ranking ledger.base",
-    "store.embedded": f"{WORDS} codec clock telemetry store.base store.ranking store.feed store.judging ledger.base",
-    "store.redis.*": f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base",
+    "store.judging": f"{WORDS} codec clock store.base store.ranking ledger.base ledger.personal",
+    "store.embedded": (
+        f"{WORDS} codec clock telemetry store.base store.ranking store.feed store.judging ledger.base ledger.personal"
+    ),
+    "store.redis.*": (
+        f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base ledger.personal"
+    ),
     "store": f"{WORDS} clock telemetry settings store ledger.base",
-    "ledger.base": "model errors movements",
+    "ledger.base": "model errors movements ledger.personal",
+    "ledger.personal": "model movements",
     "ledger.granted": "model grants errors ledger.base ledger.settled",
     "ledger.settled": "results",
     "ledger.outward": "ledger.base ledger.granted grants",
     "ledger.*": f"{WORDS} codec result_documents prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
-    "moderation": f"{WORDS} clock store.base ledger.base acks",
+    "moderation": f"personal {WORDS}",
+    "personal": f"{WORDS} clock store.base ledger.granted ledger.personal acks",
     "acks": f"{WORDS} store.base ledger.base",
     "comparing": f"{WORDS} store.base ledger.base",
     "restoring": f"{WORDS} clock telemetry store.base ledger.base",
@@ -76,7 +82,7 @@ MAY_IMPORT = {
     "rewarding": "codec rewards",
     "resulting": "result_documents engine errors rules settling",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
-    "operating": f"{WORDS} codec documents engine moderation",
+    "operating": f"{WORDS} codec documents engine moderation personal ledger.personal",
     "client": "hosts errors problems prizes catalog model rules documents",
     "api.*": (
         f"api hosts problems documents operating rewards rewarding settling resulting auth live webhooks engine {WORDS}"

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
         SeasonalEvent,
         TierUnlock,
     )
-    from worldevents.moderation import By, Moderation
+    from worldevents.moderation import Moderation
+    from worldevents.movements import By
     from worldevents.rewards import Rewards
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
@@ -64,7 +65,8 @@ _HOMES = {
         "SeasonalEvent",
         "TierUnlock",
     ),
-    "moderation": ("By", "Moderation"),
+    "moderation": ("Moderation",),
+    "movements": ("By",),
     "rewards": ("Rewards",),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),

@@ -34,7 +34,7 @@ from worldevents.errors import (
 from worldevents.hosts import is_loopback
 from worldevents.model import Ack, SeasonalEvent
 from worldevents.prizes import read_grant_id
-from worldevents.rules import check_id, is_slug
+from worldevents.rules import check_id, check_user, is_slug
 
 ITEMS_PER_CALL: Final = 1_000
 """The most items of a batch that go in one request."""
@@ -209,8 +209,10 @@ class Client:
         return await self._admin(f"holds/{hold_id}/{decision}", item, preview=preview)
 
     async def change_user(self, user_id: str, verb: str, item: Json, *, preview: bool = False) -> Json:
-        user = quote(check_id(user_id, "userId"), safe="")
-        return await self._admin(f"users/{user}/{verb}", item, preview=preview)
+        return await self._admin(f"{_user(user_id)}/{verb}", item, preview=preview)
+
+    async def export(self, user_id: str, *, after: str = "0", limit: int = 1_000) -> Json:
+        return await self._get(f"/v1/admin/{_user(user_id)}/export", after=after, limit=str(limit))
 
     async def bans(self) -> Json:
         return await self._get("/v1/admin/users")
@@ -332,6 +334,10 @@ def _event(event_id: str) -> str:
     if not is_slug(event_id):
         raise UnknownEvent(f"no event {event_id}", field="eventId")
     return quote(event_id, safe="")
+
+
+def _user(user_id: str) -> str:
+    return f"users/{quote(check_user(user_id, 'userId'), safe='')}"
 
 
 def _grant(grant_id: str) -> str:

@@ -51,7 +51,7 @@ class GoalStatus(StrEnum):
 
 
 class ContributionStatus(StrEnum):
-    """What became of a contribution that was kept; the last four are what a movement does, see `movements`."""
+    """What became of a contribution that was kept; the last five are what operators do, see `movements`."""
 
     COUNTED = "counted"
     HELD = "held"
@@ -60,6 +60,7 @@ class ContributionStatus(StrEnum):
     RELEASED = "released"
     REJECTED = "rejected"
     WITHHELD = "withheld"
+    ERASED = "erased"
 
 
 class Right(StrEnum):

@@ -6,30 +6,15 @@ once however often it is asked for, and answered when the ledger has it. Nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
 
 from worldevents import movements, rules
-from worldevents.acks import Acks
-from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid, ContributionConflict, HoldDecided, UserBanned, WorldEventsError
-from worldevents.ledger.base import Ledger
-from worldevents.model import Ack, CommunityGoal, ContributionStatus, GoalContribution, Receipt
-from worldevents.movements import Ban, Hold, Movement, Note
-from worldevents.store.base import Store
-
-PAGE_MAX: Final = 1_000
-"""The most holds or notes in one answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class By:
-    """Who changes something, and why."""
-
-    author: str
-    reason: str
+from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution
+from worldevents.movements import Ban, By, Hold, Movement, Note
+from worldevents.personal import Personal, check_by, check_limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,20 +66,13 @@ class Banned:
     """Whether it was so before."""
 
 
-class Moderation:
+class Moderation(Personal):
     """The verbs of operators about amounts and users. Made by `worldevents.open_runtime`.
 
     Every verb that changes something raises BodyInvalid without a reason or an author, and LedgerUnavailable,
     StoreUnavailable, StoreLost or LedgerBehind, after which the same call may be repeated. With `preview` it says what
     it would do, and does and notes nothing.
     """
-
-    def __init__(self, store: Store, ledger: Ledger, clock: Clock, *, acks: Acks | None = None) -> None:
-        """Without `acks` what the store answers is in the ledger already."""
-        self._store = store
-        self._ledger = ledger
-        self._clock = clock
-        self._acks = acks
 
     # Corrections.
 
@@ -109,7 +87,7 @@ class Moderation:
         goal = self._store.goal(goal_id)
         smallest = _signed(amount, goal)
         row_id = movements.correction(rules.check_id(correction_id, "id"))
-        user = rules.check_id(user_id, "userId")
+        user = rules.check_user(user_id, "userId")
         wanted = _movement(goal, user, row_id, smallest, ContributionStatus.CORRECTED)
         return await self._move("correct", correction_id, wanted, by, preview=preview)
 
@@ -119,10 +97,10 @@ class Moderation:
         """Hold what has counted under an id, until it is released or rejected. Raises as `release`."""
         goal = self._store.goal(goal_id)
         item = GoalContribution(
-            goal.id, rules.check_id(user_id, "userId"), rules.check_id(contribution_id, "contributionId"), 0
+            goal.id, rules.check_user(user_id, "userId"), rules.check_id(contribution_id, "contributionId"), 0
         )
         (found,) = await self._ledger.look_up([item])
-        if found is None or found.status is not ContributionStatus.COUNTED:
+        if found is None or (found.user_id, found.status) != (user_id, ContributionStatus.COUNTED):
             raise BodyInvalid("nothing has counted under this id", field="contributionId")
         row_id = movements.withholding(contribution_id)
         wanted = _movement(goal, user_id, row_id, found.amount, ContributionStatus.WITHHELD)
@@ -132,7 +110,7 @@ class Moderation:
 
     async def holds(self, *, goal_id: str | None = None, after: int = 0, limit: int = 100) -> list[Hold]:
         """A page of the held amounts that wait for a decision, oldest first, those after one's id."""
-        _check_limit(limit)
+        check_limit(limit)
         return await self._ledger.holds(goal_id=goal_id, after=after, limit=limit)
 
     async def release(self, hold_id: int, *, by: By, preview: bool = False) -> Moved:
@@ -155,7 +133,7 @@ class Moderation:
     # Moving.
 
     async def _move(self, action: str, told_id: str, wanted: Movement, by: By, *, preview: bool) -> Moved:
-        _check_by(by)
+        check_by(by)
         item = wanted.contribution
         goal, before = self._store.goal(item.goal_id), await self._figures(item.goal_id, item.user_id)
         moved = Moved(
@@ -192,13 +170,6 @@ class Moderation:
         await self._settled(receipts)
         return replace(moved, after=await self._figures(goal.id, item.user_id))
 
-    async def _settled(self, receipts: Sequence[Receipt]) -> None:
-        """Return when the ledger has these."""
-        answers = await self._acks.wait(receipts, Ack.LEDGER) if self._acks else ()
-        for one in answers:
-            if isinstance(one, WorldEventsError):
-                raise one
-
     async def _figures(self, goal_id: str, user_id: str) -> Figures:
         progress = await self._store.progress(goal_id, user_id)
         # Of tiers the ledger knows first; the store hears of it.
@@ -220,8 +191,8 @@ class Moderation:
 
         Done again, it finishes what was begun. No tier is locked again, and nobody else has another amount.
         """
-        _check_by(by)
-        user = rules.check_id(user_id, "userId")
+        check_by(by)
+        user = rules.check_user(user_id, "userId")
         known, running = await self._ban_of(user), self._running()
         before = {goal.id: await self._figures(goal.id, user) for goal in running}
         after = {goal.id: _after(goal, before[goal.id], _out(goal, user, before[goal.id])) for goal in running}
@@ -236,11 +207,11 @@ class Moderation:
 
     async def unban(self, user_id: str, *, by: By, preview: bool = False) -> Banned:
         """Take a user again, and move back in exactly what the ban has moved out of goals that are still running."""
-        _check_by(by)
-        user = rules.check_id(user_id, "userId")
+        check_by(by)
+        user = rules.check_user(user_id, "userId")
         ban, running = await self._ban_of(user), self._running()
         if ban is None:
-            return Banned(user_id=user, is_banned=False, changes=(), duplicate=True)
+            return await self._take_again(user, by, preview=preview)
         before = {goal.id: await self._figures(goal.id, user) for goal in running}
         back = {goal.id: await self._back(goal, ban, preview=preview) for goal in running}
         after = {goal.id: _after(goal, before[goal.id], back[goal.id]) for goal in running}
@@ -251,6 +222,15 @@ class Moderation:
             await self._ledger.lift_ban(ban.number, at=self._clock.now())
             after = {goal_id: await self._figures(goal_id, user) for goal_id in before}
         return Banned(user_id=user, is_banned=False, changes=self._changes(before, after))
+
+    async def _take_again(self, user: str, by: By, *, preview: bool) -> Banned:
+        """Take a user again who was banned when erased; what the ban moved out stays out: it is the tombstone's."""
+        is_barred = user in await self._ledger.barred()
+        if is_barred and not preview:
+            await self._note("unban", user, by, {})
+            await self._ledger.take_again(user)
+            await self._store.hiding_changed()
+        return Banned(user_id=user, is_banned=False, changes=(), duplicate=not is_barred)
 
     async def bans(self) -> list[Ban]:
         """Every ban that is not over, oldest first."""
@@ -270,8 +250,7 @@ class Moderation:
 
     def _running(self) -> list[CommunityGoal]:
         now = self._clock.now()
-        goals = [goal for version in self._store.events.values() for goal in version.event.goals]
-        return [goal for goal in goals if now - goal.ends_at < goal.grace]
+        return [goal for goal in self._goals() if now - goal.ends_at < goal.grace]
 
     def _changes(self, before: dict[str, Figures], after: dict[str, Figures]) -> list[Change]:
         return [
@@ -294,8 +273,8 @@ class Moderation:
         return await self._hide(user_id, by, hide=False, preview=preview)
 
     async def _hide(self, user_id: str, by: By, *, hide: bool, preview: bool) -> bool:
-        _check_by(by)
-        user = rules.check_id(user_id, "userId")
+        check_by(by)
+        user = rules.check_user(user_id, "userId")
         is_new = (user in await self._ledger.hidden()) is not hide
         if preview:
             return is_new
@@ -313,14 +292,8 @@ class Moderation:
 
     async def notes(self, *, subject: str | None = None, before: int | None = None, limit: int = 100) -> list[Note]:
         """What operators did or set out to do, newest first: about one user, before a note's number."""
-        _check_limit(limit)
+        check_limit(limit)
         return await self._ledger.notes(subject=subject, before=before, limit=limit)
-
-    async def _note(self, action: str, subject: str, by: By, detail: Mapping[str, object]) -> None:
-        note = Note(
-            at=self._clock.now(), author=by.author, action=action, subject=subject, reason=by.reason, detail=detail
-        )
-        await self._ledger.note(note)
 
 
 def _movement(goal: CommunityGoal, user_id: str, row_id: str, amount: int, status: ContributionStatus) -> Movement:
@@ -374,13 +347,3 @@ def _figures_told(one: Figures) -> dict[str, object]:
         "userRank": one.user_rank,
         "unlocked": [f"{threshold:f}" for threshold in one.unlocked],
     }
-
-
-def _check_by(by: By) -> None:
-    rules.check_reason(by.reason)
-    rules.check_author(by.author)
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= PAGE_MAX:
-        raise BodyInvalid(f"from 1 to {PAGE_MAX}", field="limit")

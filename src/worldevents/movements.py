@@ -7,7 +7,8 @@ so each of them happens once, however often it is repeated. No time is read here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -24,8 +25,17 @@ EFFECTS: Final[Mapping[ContributionStatus, tuple[int, int]]] = {
     ContributionStatus.RELEASED: (1, -1),
     ContributionStatus.REJECTED: (0, -1),
     ContributionStatus.WITHHELD: (-1, 1),
+    ContributionStatus.ERASED: (0, 0),
 }
 """How many times its amount a row of each status adds to what counts, and to what is held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who changes something, and why."""
+
+    author: str
+    reason: str
 
 
 class Movement(NamedTuple):
@@ -45,6 +55,14 @@ class Ban(NamedTuple):
     at: datetime
     reason: str
     author: str
+
+
+class Erasure(NamedTuple):
+    """A user who is being erased: the tombstone takes the user's place in everything."""
+
+    number: int
+    user_id: str
+    tombstone: str
 
 
 class Hold(NamedTuple):
@@ -110,6 +128,31 @@ def judge(
 
 
 # Ids.
+
+
+def erasing(goal_id: str, erasure: Erasure) -> Movement:
+    """The row that says where, in the order of a goal, a user was erased: what is before it is the tombstone's."""
+    row = GoalContribution(goal_id, erasure.tombstone, f"erase#{erasure.number}", 0)
+    return Movement(row, ContributionStatus.ERASED)
+
+
+def tombstone(letters: str) -> str:
+    """What stands for an erased user: the letters are 16 of 0-9 and a-f, at random, and say nothing about the user."""
+    return f"erased#{letters}"
+
+
+def unnamed(text: str, erasure: Erasure) -> str:
+    """A text that somebody wrote, with the tombstone where the user's id is a word of it; dots and dashes end one."""
+    return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(erasure.user_id)}(?![A-Za-z0-9_])", erasure.tombstone, text)
+
+
+def nameless(row_id: str, token: Callable[[str], str]) -> str:
+    """The id of a row without the id that a caller chose: `token` gives what stands for that."""
+    if row_id.startswith(("ban#", "unban#", "erase#")):
+        return row_id
+    head, mark, chosen = row_id.rpartition("#")
+    return f"{head}{mark}{token(chosen)}"
+
 
 DECISION: Final = "hold#"
 """How the id of a row begins that decides about what is held."""

@@ -5,21 +5,23 @@ As `documents` is for everything else; a client of a running server has the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from worldevents import codec
 from worldevents.documents import Json, Local, Verbs, only
 from worldevents.engine import Engine
-from worldevents.errors import BodyInvalid, UnknownHold
+from worldevents.errors import BodyInvalid, UnknownGoal, UnknownHold
+from worldevents.ledger.personal import KeptRow, KeptSums
 from worldevents.model import Metric
-from worldevents.moderation import Banned, By, Figures, Moderation, Moved
-from worldevents.movements import Ban, Hold, Note
+from worldevents.moderation import Banned, Figures, Moderation, Moved
+from worldevents.movements import Ban, By, Hold, Note
+from worldevents.personal import AllAbout, Erased, Share
 
 DECISIONS: Final = ("release", "reject")
-USER_VERBS: Final = ("ban", "unban", "hide", "unhide")
+USER_VERBS: Final = ("ban", "unban", "hide", "unhide", "erase")
 _BY: Final = frozenset({"reason", "author"})
-_HOLD_ID_DIGITS: Final = 18
+_ROW_ID_DIGITS: Final = 18
 
 
 class OperatorVerbs(Verbs, Protocol):
@@ -42,7 +44,11 @@ class OperatorVerbs(Verbs, Protocol):
         ...
 
     async def change_user(self, user_id: str, verb: str, item: Json, *, preview: bool = False) -> Json:
-        """What `ban`, `unban`, `hide` or `unhide` of a user did, for `{reason, author}`."""
+        """What `ban`, `unban`, `hide`, `unhide` or `erase` of a user did, for `{reason, author}`."""
+        ...
+
+    async def export(self, user_id: str, *, after: str = "0", limit: int = 1_000) -> Json:
+        """`{about, contributions, next}` of a user, page by page; `about` comes with the first page."""
         ...
 
     async def bans(self) -> Json:
@@ -90,8 +96,27 @@ class Operating(Local):
             hide = self._moderation.hide if verb == "hide" else self._moderation.unhide
             is_new = await hide(user_id, by=_by(item), preview=preview)
             return {"userId": user_id, "hidden": verb == "hide", "duplicate": not is_new, "preview": preview}
+        if verb == "erase":
+            return _erased(await self._moderation.erase(user_id, by=_by(item), preview=preview), preview=preview)
         change = self._moderation.ban if verb == "ban" else self._moderation.unban
         return _banned(await change(user_id, by=_by(item), preview=preview), preview=preview)
+
+    async def export(self, user_id: str, *, after: str = "0", limit: int = 1_000) -> Json:
+        first = _place(after)
+        rows = await self._moderation.rows(user_id, after=first, limit=limit)
+        return {
+            "userId": user_id,
+            "about": None if first else _about(await self._moderation.about(user_id), self._known_metric),
+            "contributions": [_row(one, self._known_metric(one.goal_id)) for one in rows],
+            "next": str(rows[-1].id) if len(rows) == limit else None,
+        }
+
+    def _known_metric(self, goal_id: str) -> Metric | None:
+        """A goal's metric; None where no event has the goal any more."""
+        try:
+            return self._metric(goal_id)
+        except UnknownGoal:
+            return None
 
     async def bans(self) -> Json:
         bans, hidden = await self._moderation.bans(), await self._moderation.hidden()
@@ -115,9 +140,20 @@ def _text(item: Json, name: str) -> str:
 
 def _hold_id(told: str) -> int:
     """A hold's id as it is told; what can be none is unknown."""
-    if not (told.isascii() and told.isdigit()) or len(told) > _HOLD_ID_DIGITS:
+    if not _is_row_id(told):
         raise UnknownHold(field="id")
     return int(told)
+
+
+def _place(told: str) -> int:
+    """The id of a row that was read last."""
+    if not _is_row_id(told):
+        raise BodyInvalid("the `next` of the page before is wanted here", field="after")
+    return int(told)
+
+
+def _is_row_id(told: str) -> bool:
+    return told.isascii() and told.isdigit() and len(told) <= _ROW_ID_DIGITS
 
 
 # Writing answers.
@@ -181,6 +217,84 @@ def _hold(one: Hold, metric: Metric) -> Json:
 
 def _ban(one: Ban) -> Json:
     return {"userId": one.user_id, "at": codec.instant(one.at), "author": one.author, "reason": one.reason}
+
+
+def _erased(told: Erased, *, preview: bool) -> Json:
+    return {
+        "userId": told.user_id,
+        "erased": told.tombstone is not None,
+        "known": told.is_known,
+        "tombstone": told.tombstone,
+        "preview": preview,
+        "goals": [_share(one) for one in told.shares],
+        "contributions": told.rows,
+        "grants": told.grants,
+        "activeDays": told.days,
+        "auditEntries": told.notes,
+    }
+
+
+def _share(one: Share) -> Json:
+    metric = one.goal.metric
+    return {
+        "goalId": one.goal.id,
+        "unit": metric.unit,
+        "userContribution": codec.number(one.amount, metric),
+        "userPending": codec.number(one.pending, metric),
+        "userRank": one.rank,
+    }
+
+
+def _about(told: AllAbout, metric: Callable[[str], Metric | None]) -> Json:
+    kept, since = told.kept, told.kept.hidden_since
+    return {
+        "displayName": kept.display_name,
+        "goals": [_sums(one, metric(one.goal_id), told.shares) for one in kept.sums],
+        "grants": [codec.grant(one) for one in told.grants],
+        "activeDays": [day.isoformat() for day in kept.days],
+        "hiddenSince": None if since is None else codec.instant(since),
+        "bans": [
+            {
+                "at": codec.instant(one.at),
+                "author": one.author,
+                "reason": one.reason,
+                "liftedAt": None if one.lifted_at is None else codec.instant(one.lifted_at),
+            }
+            for one in kept.bans
+        ],
+        "audit": [_entry(one) for one in told.notes],
+        "notKept": [
+            {"goalId": one.goal_id, "at": codec.instant(one.at), "reason": one.reason, "entry": one.payload}
+            for one in kept.unkept
+        ],
+    }
+
+
+def _sums(one: KeptSums, metric: Metric | None, shares: Sequence[Share]) -> Json:
+    return {
+        "goalId": one.goal_id,
+        "unit": None if metric is None else metric.unit,
+        "userContribution": _amount(one.amount, metric),
+        "userPending": _amount(one.pending, metric),
+        "userRank": next((share.rank for share in shares if share.goal.id == one.goal_id), None),
+    }
+
+
+def _amount(amount: int, metric: Metric | None) -> int | float:
+    """In the metric's unit; in smallest units where there is none."""
+    return amount if metric is None else codec.number(amount, metric)
+
+
+def _row(one: KeptRow, metric: Metric | None) -> Json:
+    return {
+        "id": str(one.id),
+        "goalId": one.goal_id,
+        "contributionId": one.contribution_id,
+        "amount": _amount(one.amount, metric),
+        "status": one.status.value,
+        "occurredAt": codec.instant(one.occurred_at),
+        "receivedAt": codec.instant(one.received_at),
+    }
 
 
 def _entry(one: Note) -> Json:

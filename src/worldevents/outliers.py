@@ -62,6 +62,11 @@ class History:
         self.users.setdefault(user_id, Counter())[at] += 1
         self.everyones[at] += 1
 
+    def rename(self, user_id: str, other: str) -> None:
+        """Give another user all that is remembered of this one."""
+        if user_id in self.users:
+            self.users[other] = self.users.pop(user_id)
+
     def take(self, other: History) -> None:
         """Remember all that another one does."""
         for user_id, shape in other.users.items():

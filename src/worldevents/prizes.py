@@ -26,7 +26,7 @@ OPENED_MAX: Final = 100
 _SLUG: Final = "[a-z0-9-]{1,64}"
 _GRANT: Final = re.compile(
     rf"(?:(tier)~({_SLUG})~([0-9]{{1,5}}(?:\.[0-9]{{1,4}})?)|(challenge)~({_SLUG})~({_SLUG})|(consolation)~({_SLUG})())"
-    r"(?:~([A-Za-z0-9._:@-]{1,128}))?"
+    r"(?:~([A-Za-z0-9._:@-]{1,128}|erased#[0-9a-f]{16}))?"
 )
 
 

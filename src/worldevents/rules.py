@@ -39,6 +39,7 @@ REASON_MAX: Final = 500
 AUTHOR_MAX: Final = 100
 
 _ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
+_TOMBSTONE = re.compile(r"erased#[0-9a-f]{16}")
 _SLUG = re.compile(r"[a-z0-9-]{1,64}")
 _DECIMAL = re.compile(r"-?[0-9]{1,64}(\.[0-9]{1,64})?")
 _AMOUNT_DIGITS_MAX = 64
@@ -59,6 +60,18 @@ def check_id(value: object, field: str) -> str:
 def is_id(value: str) -> bool:
     """Whether this may be the id of a user, a contribution or an action."""
     return _ID.fullmatch(value) is not None
+
+
+def check_user(value: object, field: str) -> str:
+    """The id of somebody whom operators may change: a user's, or what stands for one who was erased; else IdInvalid."""
+    if isinstance(value, str) and is_tombstone(value):
+        return value
+    return check_id(value, field)
+
+
+def is_tombstone(user_id: str) -> bool:
+    """Whether this stands for a user who was erased: no caller's id has a `#`."""
+    return _TOMBSTONE.fullmatch(user_id) is not None
 
 
 def is_slug(value: str) -> bool:

@@ -195,7 +195,7 @@ class Syncer:
             return Turn.DONE
         drained = await self._drain(watermark, found)
         if drained is not None:
-            self._check_gap(partition, watermark, found)
+            await self._check_gap(partition, watermark, found)
             await self._follow(partition, drained, found)
         return Turn.MORE
 
@@ -241,9 +241,12 @@ class Syncer:
         restored = await self._restorer.restore(goal_id, seen=seen, reason=reason)
         return Turn.MORE if restored else Turn.BLOCKED
 
-    def _check_gap(self, partition: Partition, watermark: Watermark, found: Backlog) -> None:
+    async def _check_gap(self, partition: Partition, watermark: Watermark, found: Backlog) -> None:
         first = found.entries[0].position.seq if found.entries else found.last + 1
-        if watermark.seq and first > watermark.seq + 1:
+        if not watermark.seq or first <= watermark.seq + 1:
+            return
+        oldest = (await self._store.backlog(partition, after=0, limit=1)).entries
+        if not oldest or oldest[0].position.seq >= first:
             # The ledger went further back than the outbox keeps what it had acknowledged.
             _log.critical(
                 "goal %s: positions %d to %d are neither in the ledger nor in the outbox",

@@ -17,7 +17,7 @@ from worldevents.errors import UserBanned
 from worldevents.importers.openpowerlifting import Row
 from worldevents.ledger.base import GoalTotals, UserTotals
 from worldevents.model import Ack, Leaderboard
-from worldevents.moderation import By
+from worldevents.movements import By
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings
 

@@ -41,6 +41,10 @@ FAULTS: list[tuple[str, Any, tuple[int, str, str | None]]] = [
     ("users/ann/unban", {"reason": None}, (422, "body_invalid", "reason")),
     ("users/ann/hide", {"reason": " "}, (422, "body_invalid", "reason")),
     ("users/a%23b/unhide", WHY, (422, "id_invalid", "userId")),
+    ("users/a%20b/erase", WHY, (422, "id_invalid", "userId")),
+    ("users/erased%230123456789abcdef/erase", WHY, (422, "id_invalid", "userId")),
+    ("users/ann/erase", {"reason": ""}, (422, "body_invalid", "reason")),
+    ("users/ann/erase", {**WHY, "really": True}, (422, "body_invalid", "really")),
 ]
 
 
@@ -70,6 +74,9 @@ async def test_what_is_wrong_is_refused(
         ("holds?limit=x", "limit"),
         ("audit?before=0", "before"),
         ("audit?limit=1001", "limit"),
+        ("users/ann/export?limit=1001", "limit"),
+        ("users/ann/export?limit=0", "limit"),
+        ("users/ann/export?after=-1", "after"),
     ],
 )
 async def test_a_list_has_its_bounds(shared_door: Door, query: str, field: str) -> None:
@@ -88,6 +95,7 @@ async def test_a_preview_changes_nothing(door: Door) -> None:
         ("users/ann/ban", WHY),
         ("users/ann/unban", WHY),
         ("users/ann/hide", WHY),
+        ("users/ann/erase", WHY),
     ):
         answered = await door.ask("POST", f"{ADMIN}/{path}?preview=true", body)
         assert (200, True) == (answered.status, answered.json["preview"])
@@ -119,3 +127,43 @@ async def test_a_banned_user_is_told_so(door: Door) -> None:
     items = [{**one, "goalId": OPEN_GOAL, "contributionId": "c3", "userId": user} for user in ("ann", "bob")]
     results = (await door.ask("POST", "/v1/contributions", {"items": items})).json["results"]
     assert [403, 201] == [result["status"] for result in results]
+
+
+async def test_a_user_is_exported_and_erased(door: Door) -> None:
+    """Page by page all that is kept; then the tombstone has it, and of the user nothing is known."""
+    path = f"/v1/goals/{OPEN_GOAL}/contributions"
+    for number in range(3):
+        told = {"contributionId": f"c{number}", "userId": "ann", "amount": 1.5, "displayName": "Ann"}
+        await door.ask("POST", path, told)
+    first = (await door.get(f"{ADMIN}/users/ann/export?limit=2")).json
+    assert ("Ann", ["c0", "c1"]) == (
+        first["about"]["displayName"],
+        [one["contributionId"] for one in first["contributions"]],
+    )
+    rest = (await door.get(f"{ADMIN}/users/ann/export?limit=2&after={first['next']}")).json
+    assert (None, ["c2"], None) == (
+        rest["about"],
+        [one["contributionId"] for one in rest["contributions"]],
+        rest["next"],
+    )
+    share = {"goalId": OPEN_GOAL, "unit": "kg", "userContribution": 4.5, "userPending": 0, "userRank": 1}
+    assert [share] == first["about"]["goals"]
+    would = (await door.ask("POST", f"{ADMIN}/users/ann/erase?preview=true", WHY)).json
+    assert (True, False, None, 3, [share]) == (
+        would["known"],
+        would["erased"],
+        would["tombstone"],
+        would["contributions"],
+        would["goals"],
+    )
+    done = (await door.ask("POST", f"{ADMIN}/users/ann/erase", WHY)).json
+    assert (True, [share]) == (done["erased"], done["goals"])
+    board = (await door.get(f"/v1/goals/{OPEN_GOAL}/leaderboard")).json["contributors"]
+    assert [(1, done["tombstone"], None)] == [(one["rank"], one["userId"], one["displayName"]) for one in board]
+    again = (await door.ask("POST", f"{ADMIN}/users/ann/erase", WHY)).json
+    assert (False, False, 0) == (again["known"], again["erased"], again["contributions"])
+    assert [] == (await door.get(f"{ADMIN}/users/ann/export")).json["contributions"]
+    tombstone = done["tombstone"].replace("#", "%23")
+    assert 3 == len((await door.get(f"{ADMIN}/users/{tombstone}/export")).json["contributions"])
+    correction = {**CORRECTION, "userId": done["tombstone"], "amount": -0.5}
+    assert 4 == (await door.ask("POST", f"{ADMIN}/corrections", correction)).json["after"]["userContribution"]

@@ -70,3 +70,25 @@ def test_a_ban_is_asked_for_and_taken_back(running: Run) -> None:
         for action, user in (("ban", "ada"), ("hide", "bob"), ("unhide", "bob"), ("unban", "ada"))
     ]
     assert len(_lines(running("users", "audit", "--user", "bob", "--limit", "1").out)) == 2
+
+
+def test_a_user_is_exported_and_erased(running: Run) -> None:
+    """The export is one document; an erasing is asked for, says what is left, and once done there is nobody."""
+    running("contribute", LIFT, "ada", "100", "--id", "w1", "--name", "Ada")
+    running("contribute", LIFT, "bob", "150", "--id", "w1")
+    told = running("users", "export", "ada").document
+    assert (told["userId"], told["displayName"]) == ("ada", "Ada")
+    assert [(one["contributionId"], one["amount"]) for one in told["contributions"]] == [("w1", 100)]
+    assert running("users", "erase", "ada", *WHY).err == "error usage: nobody is there to be asked: say --yes\n"
+    figures = ["1 contributions, 0 grants, 0 active days, 0 entries of the audit", "GOAL AMOUNT HELD RANK"]
+    would = _lines(running("users", "erase", "ada", "--preview", *WHY).out)
+    assert would == ["ada would be erased", *figures, f"{LIFT} 100 kg 0 kg 2"]
+    done = _lines(running("users", "erase", "ada", "--yes", *WHY).out)
+    assert done[1:] == would[1:]
+    tombstone = done[0].removeprefix("erased: ").removesuffix(" is left")
+    board = running("leaderboard", LIFT, "--json").document["contributors"]
+    assert [(one["rank"], one["userId"]) for one in board] == [(1, "bob"), (2, tombstone)]
+    assert running("users", "erase", "ada", "--yes", *WHY).out == "Nothing is known of ada.\n"
+    assert running("users", "export", "ada").document["contributions"] == []
+    assert len(running("users", "export", tombstone).document["contributions"]) == 1
+    assert running("users", "audit", "--json").document["entries"][0]["userId"] == tombstone

@@ -10,7 +10,7 @@ from worldevents.errors import LedgerBehind, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import OutboxLedger
 from worldevents.model import Ack, GoalContribution, Receipt
-from worldevents.movements import Ban, Movement
+from worldevents.movements import Ban, Erasure, Movement
 from worldevents.runtime import Runtime
 from worldevents.store.base import Answer, BufferedStore, Store
 from worldevents.store.redis import OutboxBounds, RedisStore
@@ -47,6 +47,11 @@ class SettlingStore(RedisStore):
         receipts = await super().unban(ban, movements, goal_id=goal_id)
         await self.settle()
         return receipts
+
+    async def erase(self, goal_id: str, erasure: Erasure) -> Receipt:
+        receipt = await super().erase(goal_id, erasure)
+        await self.settle()
+        return receipt
 
     async def announce(self, event_id: str) -> None:
         await super().announce(event_id)

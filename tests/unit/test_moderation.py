@@ -14,7 +14,8 @@ import pytest_asyncio
 
 from worldevents import errors
 from worldevents.model import Ack, Limits
-from worldevents.moderation import By, Figures, Moderation
+from worldevents.moderation import Figures, Moderation
+from worldevents.movements import By
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings
 from worldevents.testing.builders import a_goal, an_event, in_window

@@ -15,6 +15,8 @@ from worldevents.settings import Settings
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many at most.")]
 AfterHold = Annotated[str, Query(max_length=18, description="The id of the last hold that was read.")]
+AfterRow = Annotated[str, Query(max_length=18, description="The `next` of the page before.")]
+RowLimit = Annotated[int, Query(ge=1, le=1_000, description="How many contributions at most.")]
 OfGoal = Annotated[str | None, Query(alias="goalId", description="Those of one goal.")]
 OfUser = Annotated[str | None, Query(alias="userId", description="What was done about one user.")]
 BeforeEntry = Annotated[int | None, Query(ge=1, lt=2**53, description="The id of the last entry that was read.")]
@@ -25,6 +27,7 @@ def routes(verbs: Operating, settings: Settings) -> APIRouter:
     router = APIRouter(prefix="/v1/admin", tags=["operators"], dependencies=DOCUMENTED)
     _amounts(router, verbs, settings)
     _users(router, verbs, settings)
+    _personal(router, verbs, settings)
     return router
 
 
@@ -119,3 +122,19 @@ def _users(router: APIRouter, verbs: Operating, settings: Settings) -> None:
     async def audit(_: Operator, *, user_id: OfUser = None, before: BeforeEntry = None, limit: Limit = 100) -> Response:
         """What operators did or set out to do, newest first."""
         return answer(await verbs.audit(user_id=user_id, before=before, limit=limit))
+
+
+def _personal(router: APIRouter, verbs: Operating, settings: Settings) -> None:
+    @router.post(
+        "/users/{userId}/erase",
+        response_model=schemas_operating.Erased,
+        openapi_extra=body_of(schemas_operating.Reason),
+    )
+    async def erase(request: Request, caller: Operator, userId: str, *, preview: Preview = False) -> Response:  # noqa: N803
+        """Put a tombstone in a user's place, everywhere; every figure stays."""
+        return answer(await verbs.change_user(userId, "erase", await _item(request, caller, settings), preview=preview))
+
+    @router.get("/users/{userId}/export", response_model=schemas_operating.Export)
+    async def export(_: Operator, userId: str, *, after: AfterRow = "0", limit: RowLimit = 1_000) -> Response:  # noqa: N803
+        """All that is kept about a user, page by page; what is no contribution comes with the first page."""
+        return answer(await verbs.export(userId, after=after, limit=limit))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from worldevents.api.reward_schemas import Grant
 from worldevents.api.schemas import Amount, Document, Id
 
 SignedAmount = float | Annotated[str, Field(pattern=r"^-?[0-9]{1,64}(\.[0-9]{1,64})?$")]
+
+
+UserId = Annotated[str, Field(pattern=r"^([A-Za-z0-9._:@-]{1,128}|erased#[0-9a-f]{16})$", examples=["ada"])]
+"""A user's, or what is left of one who was erased."""
 
 
 class Reason(Document):
@@ -24,7 +29,7 @@ class NewCorrection(Reason):
 
     id: Id = Field(description="Yours to choose: it is done once for this goal and user.", examples=["ticket-41"])
     goal_id: str = Field(examples=["lift-the-frost"])
-    user_id: Id = Field(examples=["ada"])
+    user_id: UserId
     amount: SignedAmount = Field(description="In the metric's unit, not zero; a number or a text.", examples=[-50])
 
 
@@ -32,7 +37,7 @@ class NewHold(Reason):
     """A contribution that has counted, to be held."""
 
     goal_id: str = Field(examples=["lift-the-frost"])
-    user_id: Id = Field(examples=["ada"])
+    user_id: UserId
     contribution_id: Id = Field(examples=["workout-1:squat"])
 
 
@@ -123,6 +128,31 @@ class Hidden(Document):
     preview: bool
 
 
+class KeptShare(Document):
+    """What somebody has in a goal."""
+
+    goal_id: str
+    unit: str | None = Field(description="Null where no event has the goal any more: then in smallest units.")
+    user_contribution: Amount
+    user_pending: Amount
+    user_rank: int | None
+
+
+class Erased(Document):
+    """What an erasing did, or as a preview would do; every figure is as it was."""
+
+    user_id: str
+    erased: bool
+    known: bool = Field(description="Whether there was anything to erase.")
+    tombstone: str | None = Field(description="What stands in the user's place.", examples=["erased#09f2a4c81b7de635"])
+    preview: bool
+    goals: list[KeptShare] = Field(description="In which goals, and with what; hence the tombstone's.")
+    contributions: int = Field(description="How many are kept, movements too.")
+    grants: int
+    active_days: int
+    audit_entries: int
+
+
 class Entry(Document):
     """What an operator did or set out to do."""
 
@@ -139,6 +169,58 @@ class Audit(Document):
     """What operators did, newest first."""
 
     entries: list[Entry]
+
+
+class PastBan(Document):
+    """A ban that there is or was."""
+
+    at: datetime
+    author: str
+    reason: str
+    lifted_at: datetime | None
+
+
+class NotKept(Document):
+    """An entry that the ledger could not keep, as text."""
+
+    goal_id: str
+    at: datetime
+    reason: str
+    entry: str
+
+
+class AboutUser(Document):
+    """All that is kept about a user, but for the contributions."""
+
+    display_name: str | None
+    goals: list[KeptShare]
+    grants: list[Grant]
+    active_days: list[date]
+    hidden_since: datetime | None
+    bans: list[PastBan]
+    audit: list[Entry]
+    not_kept: list[NotKept]
+
+
+class KeptContribution(Document):
+    """A contribution as it is kept, or what an operator moved."""
+
+    id: str
+    goal_id: str
+    contribution_id: str = Field(description="Of what an operator moved it has a `#`.")
+    amount: Amount
+    status: Literal["counted", "held", "late", "corrected", "released", "rejected", "withheld"]
+    occurred_at: datetime
+    received_at: datetime
+
+
+class Export(Document):
+    """A page of all that is kept about a user."""
+
+    user_id: str
+    about: AboutUser | None = Field(description="With the first page.")
+    contributions: list[KeptContribution] = Field(description="Oldest first.")
+    next: str | None = Field(description="What to ask for `after`; null at the end.")
 
 
 BODIES: Final = (Reason, NewCorrection, NewHold)

@@ -115,12 +115,14 @@ def _holds(group: typer.Typer) -> None:
 
 
 def _users(group: typer.Typer) -> None:
-    from worldevents.cli.commands import moderate
+    from worldevents.cli.commands import moderate, personal
 
     group.command()(moderate.ban)
     group.command()(moderate.unban)
     group.command()(moderate.hide)
     group.command()(moderate.unhide)
+    group.command()(personal.erase)
+    group.command()(personal.export)
     group.command("list")(moderate.list_users)
     group.command()(moderate.audit)
 
@@ -145,7 +147,7 @@ GROUPS = {
     "events": ("Declare seasonal events and change them while they run.", _events),
     "goals": ("See what the community goals stand at.", _goals),
     "holds": ("Decide about amounts that wait: release them, or reject them.", _holds),
-    "users": ("Ban users or hide them, and take that back; see what was done about them.", _users),
+    "users": ("Ban users or hide them, and take that back; see what was done about them; erase or export one.", _users),
     "rewards": ("See who was granted what, claim it, grant and revoke by hand.", _rewards),
     "token": ("Make and revoke keys: who may read, contribute and operate.", _tokens),
     "webhooks": ("Tell your servers what happens: endpoints, secrets, deliveries.", _webhooks),

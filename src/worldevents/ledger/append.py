@@ -27,6 +27,7 @@ STATUSES: Final = tuple(ContributionStatus)
 COUNTED: Final = STATUSES.index(ContributionStatus.COUNTED)
 HELD: Final = STATUSES.index(ContributionStatus.HELD)
 LATE: Final = STATUSES.index(ContributionStatus.LATE)
+ERASED: Final = STATUSES.index(ContributionStatus.ERASED)
 
 
 _Kept = tuple[GoalContribution, Entry, Row]
@@ -65,6 +66,9 @@ class _Sums:
             return
         counted, held = self.users.get(user_id, (0, 0))
         self.changes += 1
+        if status is ContributionStatus.ERASED:
+            # It moves nothing: whom it is about has another name already.
+            return
         if status is ContributionStatus.COUNTED:
             self.counted += amount
             counted += amount
@@ -106,7 +110,7 @@ class Writing:
     def __init__(self, cursor: Any, statements: Statements, identity: Identity) -> None:
         self._cursor = cursor
         self._statements = statements
-        self._identity = identity
+        self.identity = identity
         self.granting = granting.Granting(cursor, statements.part(granting.Statements), identity.digest_key)
         self._places: dict[int, Position] = {}
         """Where rows that came by an outbox stood in it, by their own position."""
@@ -118,14 +122,14 @@ class Writing:
         if self._statements.lock is None:
             return
         ((owner,),) = self._statements.lock.rows(self._cursor, {})
-        if self._identity.owner not in (None, owner):
+        if self.identity.owner not in (None, owner):
             raise DatabaseOwned("another process has taken this database over")
 
     def append(
         self, batch: Sequence[GoalContribution], decide: Decide, places: Sequence[Position] | None = None
     ) -> Appended:
         """See `Ledger.append`; with `places`, each has come by an outbox where it stood there."""
-        ids = digests(self._identity.digest_key, batch)
+        ids = digests(self.identity.digest_key, batch)
         stored = {
             bytes(one): Row(position, amount, STATUSES[status])
             for one, position, amount, status in self._statements.look_up(self._cursor, ids)
@@ -192,7 +196,7 @@ class Writing:
         at = kept[-1][1].received_at
         for goal_id, sums in goals.items():
             change = self._move(goal_id, sums)
-            if change.is_settling and sums.changes:
+            if change.is_settling and sums.users:
                 raise GoalNotOpen(f"{goal_id} is settled")
             moved = change.totals
             promised = self.granting.promised(goal_id, change.promises)
@@ -225,7 +229,7 @@ class Writing:
                     goal_id=item.goal_id,
                     threshold=threshold,
                     unlocked_at=entry.received_at,
-                    position=self.written(row) or Position(self._identity.epoch, row.position),
+                    position=self.written(row) or Position(self.identity.epoch, row.position),
                 )
         raise AssertionError("a tier was reached by none of the rows that reached it")
 
@@ -281,5 +285,5 @@ class Writing:
         return self.move_goal(unlocks[0].goal_id, changes=len(unlocks))
 
     def _epoch_of(self, unlock: TierUnlock) -> str | None:
-        own = unlock.position is None or unlock.position.epoch == self._identity.epoch
+        own = unlock.position is None or unlock.position.epoch == self.identity.epoch
         return None if own or unlock.position is None else unlock.position.epoch

@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
+from worldevents.ledger.personal import PersonalLedger
 from worldevents.model import (
     AccessKey,
     ContributionStatus,
@@ -183,7 +184,7 @@ class DeadLetter:
     at: datetime
 
 
-class Ledger(Protocol):
+class Ledger(PersonalLedger, Protocol):
     """The durable memory of goals. Every verb raises LedgerUnavailable where the database cannot be used."""
 
     @property
@@ -214,7 +215,10 @@ class Ledger(Protocol):
         ...
 
     async def look_up(self, items: Sequence[GoalContribution]) -> list[Held | None]:
-        """What the ledger holds under each id, without a lock: what is found stays."""
+        """What the ledger holds under each id, without a lock: what is found stays.
+
+        What an erased user's rows are called now, they are found by too.
+        """
         ...
 
     async def append(self, batch: Sequence[GoalContribution], decide: Decide) -> Appended:

@@ -9,7 +9,19 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worldevents.grants import Announcement, RewardGrant
-from worldevents.ledger import grants, jobs, keys, moderating, outbox, publish, reads, settling
+from worldevents.ledger import (
+    erasing,
+    exporting,
+    grants,
+    held,
+    jobs,
+    keys,
+    moderating,
+    outbox,
+    publish,
+    reads,
+    settling,
+)
 from worldevents.ledger.append import Writing
 from worldevents.ledger.base import (
     Appended,
@@ -27,6 +39,7 @@ from worldevents.ledger.database import Database
 from worldevents.ledger.deliveries import SqlWebhooks
 from worldevents.ledger.granted import Granted
 from worldevents.ledger.migrate import Identity
+from worldevents.ledger.personal import About, Barred, KeptRow, Renamed
 from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import (
     AccessKey,
@@ -39,7 +52,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
-from worldevents.movements import Ban, Hold, Note
+from worldevents.movements import Ban, Erasure, Hold, Note
 from worldevents.results import FinalRow, GoalResult
 
 
@@ -245,10 +258,42 @@ class SqlLedger:
     async def hidden(self) -> frozenset[str]:
         return await self._database.read(moderating.hidden)
 
+    # What is about one user.
+
+    async def begin_erasing(self, user_id: str, *, tombstone: str, at: datetime) -> Erasure:
+        return await self._database.write(erasing.begin_erasing, user_id, tombstone=tombstone, at=at)
+
+    async def erasing(self, user_id: str) -> Erasure | None:
+        return await self._database.read(erasing.erasing, user_id)
+
+    async def erase(self, goal_id: str, erasure: Erasure, *, at: datetime) -> Renamed:
+        def query(connection: Connection) -> Renamed:
+            return erasing.erase(connection, self._writing(connection), goal_id, erasure, at=at)
+
+        return await self._database.write(query)
+
+    async def erase_rest(self, erasure: Erasure, *, at: datetime) -> None:
+        await self._database.write(lambda one: erasing.erase_rest(one, self._writing(one), erasure, at=at))
+
+    async def end_erasing(self, erasure: Erasure) -> None:
+        await self._database.write(erasing.end_erasing, erasure)
+
+    async def barred(self) -> Barred:
+        return await self._database.read(erasing.barred, self._identity)
+
+    async def take_again(self, user_id: str) -> bool:
+        return await self._database.write(erasing.take_again, self._identity, user_id)
+
+    async def about(self, user_id: str) -> About:
+        return await self._database.read(exporting.about, user_id)
+
+    async def rows_of(self, user_id: str, *, after: int = 0, limit: int = 1_000) -> list[KeptRow]:
+        return await self._database.read(exporting.rows_of, user_id, after=after, limit=limit)
+
     # Behind a store with an outbox.
 
     async def look_up(self, items: Sequence[GoalContribution]) -> list[Held | None]:
-        return await self._database.read(outbox.look_up, self._identity, items)
+        return await self._database.read(held.look_up, self._identity, items)
 
     async def watermark(self, partition: Partition) -> Watermark | None:
         return await self._database.read(outbox.watermark, partition)
@@ -281,7 +326,7 @@ class SqlLedger:
     async def recent(
         self, goal_id: str, since: datetime, *, before: int | None = None, limit: int = 10_000
     ) -> tuple[list[Held], int | None]:
-        return await self._database.read(outbox.recent, self._identity, goal_id, since, before=before, limit=limit)
+        return await self._database.read(held.recent, self._identity, goal_id, since, before=before, limit=limit)
 
     async def user_days(self, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:
         return await self._database.read(outbox.user_days, goal_id, users)

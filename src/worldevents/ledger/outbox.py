@@ -11,23 +11,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, TypeVar
+from itertools import groupby
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Select, func, insert, select, tuple_, update
+from sqlalchemy import Connection, func, insert, select, tuple_, update
 
-from worldevents import outliers
+from worldevents import movements, outliers
 from worldevents.errors import BelowZero, GoalNotOpen, UnknownGoal
-from worldevents.ledger import base
-from worldevents.ledger.append import COUNTED, STATUSES, Writing, digests
-from worldevents.ledger.base import Drained, Entry, GoalTotals, Held, Row, Standing, Watermark
+from worldevents.ledger import base, erasing, held
+from worldevents.ledger.append import COUNTED, STATUSES, Writing
+from worldevents.ledger.base import Drained, Entry, GoalTotals, Row, Standing, Watermark
+from worldevents.ledger.held import chunks
 from worldevents.ledger.instants import instant, microseconds
-from worldevents.ledger.migrate import Identity
 from worldevents.ledger.schema import contribution, contributor, dead_letter, goal, goal_epoch, identity, repair
 from worldevents.ledger.schema import watermark as watermarks
 from worldevents.ledger.statements import upsert
 from worldevents.model import (
     ContributionStatus,
-    GoalContribution,
     OutboxEntry,
     Partition,
     Position,
@@ -35,12 +35,11 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
+from worldevents.movements import Erasure
 
 T = TypeVar("T")
-
-IDS_MAX = 500
-"""Ids asked for in one statement."""
-
+E = TypeVar("E", OutboxEntry, OutboxEntry | Unreadable)
+_WITHOUT_SUMS: Final = (ContributionStatus.LATE, ContributionStatus.ERASED)
 
 # Draining.
 
@@ -70,8 +69,12 @@ def drain(
         return None
     done = _Done(dead=[(one, "it cannot be read") for one in entries if isinstance(one, Unreadable)])
     readable = [one for one in entries if isinstance(one, OutboxEntry)]
-    if readable:
-        _keep(connection, writing, readable, done, is_poison)
+    for is_erasing, some in groupby(readable, key=lambda one: one.status is ContributionStatus.ERASED):
+        if is_erasing:
+            for one in some:
+                _erase(connection, writing, one, done)
+        else:
+            _keep(connection, writing, list(some), done, is_poison)
     own = [one for one in entries if one.position.epoch == mark.epoch]
     _remember(connection, mark, done, at)
     seq = own[-1].position.seq if own else mark.seq
@@ -112,6 +115,27 @@ def _keep(
         _keep(connection, writing, entries[half:], done, is_poison)
 
 
+def _erase(connection: Connection, writing: Writing, entry: OutboxEntry, done: _Done) -> None:
+    """What stands before this entry is the tombstone's from here on; what follows is a new user's."""
+    tombstone, who = entry.contribution.user_id, writing.identity
+    (known,), told = held.look_up(connection, who, [entry.contribution]), erasing.under_way(connection, tombstone)
+    if known is None and told is not None:
+        erasing.rename(connection, who, entry.contribution.goal_id, told)
+        done.names.pop(told.user_id, None)
+        done.repairs = [_of_tombstone(one, told) for one in done.repairs]
+        done.dead = [(_of_tombstone(one, told), why) for one, why in done.dead]
+    _append(connection, writing, [entry], done)
+
+
+def _of_tombstone(entry: E, told: Erasure) -> E:
+    if not isinstance(entry, OutboxEntry) or entry.contribution.user_id != told.user_id:
+        return entry
+    item = entry.contribution
+    row_id = movements.nameless(item.contribution_id, lambda _: erasing.NO_ONE)
+    renamed = item._replace(user_id=told.tombstone, contribution_id=row_id, display_name=None)
+    return entry._replace(contribution=renamed)
+
+
 def _append(connection: Connection, writing: Writing, entries: Sequence[OutboxEntry], done: _Done) -> None:
     """Write what is new. Where an id is there already from another position, the store has counted it twice."""
 
@@ -141,7 +165,7 @@ def _places(connection: Connection, positions: Sequence[int]) -> Mapping[int, Po
     """Where rows of earlier transactions stood in an outbox."""
     columns = contribution.c
     found: dict[int, Position | None] = dict.fromkeys(positions)
-    for some in _chunks(positions):
+    for some in chunks(positions):
         query = select(columns.position, columns.epoch, columns.place).where(columns.position.in_(some))
         for position, epoch, place in connection.execute(query):
             found[position] = None if epoch is None else Position(epoch, place)
@@ -152,7 +176,7 @@ def _repairs(mark: Watermark, done: _Done) -> Iterator[OutboxEntry]:
     """What the store has counted and the ledger has not kept, in the epoch that goes on."""
     dead = [one for one, _ in done.dead if isinstance(one, OutboxEntry)]
     for one in [*done.repairs, *dead]:
-        if one.position.epoch == mark.epoch and one.status is not ContributionStatus.LATE:
+        if one.position.epoch == mark.epoch and one.status not in _WITHOUT_SUMS:
             yield one
 
 
@@ -281,58 +305,17 @@ def repairs(connection: Connection, partition: Partition) -> list[Repair]:
 def repaired(connection: Connection, done: Sequence[Repair], *, at: datetime) -> None:
     columns = repair.c
     key = tuple_(columns.goal_id, columns.number, columns.epoch, columns.place)
-    for some in _chunks([(*one.partition, *one.position) for one in done]):
+    for some in chunks([(*one.partition, *one.position) for one in done]):
         connection.execute(update(repair).where(key.in_(some)).values(done_at=microseconds(at)))
 
 
 # What is held.
 
 
-def look_up(connection: Connection, who: Identity, items: Sequence[GoalContribution]) -> list[Held | None]:
-    ids = digests(who.digest_key, items)
-    found: dict[bytes, Held] = {}
-    for some in _chunks(ids):
-        for row in connection.execute(_held().where(contribution.c.digest.in_(some))):
-            found[bytes(row.digest)] = _as_held(row, who)
-    return [found.get(one) for one in ids]
-
-
-def recent(
-    connection: Connection, who: Identity, goal_id: str, since: datetime, *, before: int | None, limit: int
-) -> tuple[list[Held], int | None]:
-    # From the end, for what is recent stands there, and what came before it may be any number of rows.
-    columns, least = contribution.c, microseconds(since)
-    wanted = _held().add_columns(columns.received_at).where(columns.goal_id == goal_id)
-    if before is not None:
-        wanted = wanted.where(columns.position < before)
-    rows = connection.execute(wanted.order_by(columns.position.desc()).limit(limit)).all()
-    has_more = len(rows) == limit and rows[-1].received_at >= least
-    return [_as_held(row, who) for row in rows if row.received_at >= least], rows[-1].position if has_more else None
-
-
-def _held() -> Select[*tuple[Any, ...]]:
-    columns = contribution.c
-    return select(
-        columns.digest,
-        columns.position,
-        columns.user_id,
-        columns.contribution_id,
-        columns.amount,
-        columns.status,
-        columns.epoch,
-        columns.place,
-    )
-
-
-def _as_held(row: Any, who: Identity) -> Held:
-    place = Position(who.epoch, row.position) if row.epoch is None else Position(row.epoch, row.place)
-    return Held(row.user_id, row.contribution_id, place, row.amount, STATUSES[row.status])
-
-
 def user_days(connection: Connection, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:
     columns = contribution.c
     sums: Counter[tuple[str, date]] = Counter()
-    for some in _chunks(users):
+    for some in chunks(users):
         query = select(columns.user_id, columns.occurred_at, columns.amount).where(
             columns.goal_id == goal_id, columns.status == COUNTED, columns.user_id.in_(some)
         )
@@ -345,7 +328,7 @@ def shapes(connection: Connection, goal_id: str, users: Sequence[str] | None) ->
     columns = contribution.c
     query = select(columns.user_id, columns.amount).where(columns.goal_id == goal_id, columns.status == COUNTED)
     found: dict[str, Counter[int]] = {}
-    for some in [None] if users is None else _chunks(users):
+    for some in [None] if users is None else chunks(users):
         asked = query if some is None else query.where(columns.user_id.in_(some))
         for user_id, amount in connection.execute(asked):
             found.setdefault(user_id, Counter())[outliers.step(amount)] += 1
@@ -365,7 +348,3 @@ def dead_letters(connection: Connection, *, limit: int) -> list[base.DeadLetter]
         )
         for row in rows
     ]
-
-
-def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (values[start : start + IDS_MAX] for start in range(0, len(values), IDS_MAX))

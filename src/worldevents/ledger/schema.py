@@ -181,6 +181,19 @@ hidden = Table(
     sqlite_with_rowid=False,
 )
 
+# Every erasing of a user that there ever was. `user_id` is there until it is done everywhere; `digest`, keyed, stays
+# only where the user was banned, so that nobody comes back by being erased.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("tombstone", Text, nullable=False, unique=True),
+    Column("user_id", Text, nullable=True, unique=True),
+    Column("digest", LargeBinary, nullable=True),
+    Column("at", BigInteger, nullable=False),
+    Column("done_at", BigInteger, nullable=True),
+)
+
 # Who may ask: a row for every key that was ever made. `rights` and `goals` are JSON lists; no goals are all goals.
 access_key = Table(
     "access_key",

@@ -19,9 +19,11 @@ Laws, which `worldevents.testing.StoreLaws` holds every back end to:
     had in that same moment. Lifted, it moves back exactly that.
 19. A hidden user's row is left out of boards, in every process, and nothing else changes: not the others' ranks, not
     the count of contributors, and not the row or share that is told to the user's own asking.
-
 20. What is closed is closed in every process: from then on nothing moves the goal's sums, and what has moved them is in
     the ledger or in the outbox. Only late rows are still taken.
+21. An erased user is the tombstone in a goal, from one moment on: with all that the user had there, at the same rank.
+    Sums, order by amount, counts and unlocks stay. An id that was seen before is a repeat, or is taken back when the
+    ledger tells; whatever else comes under the user's id is a new user's. Done again, it changes nothing.
 
 All processes that have one store open hear each other through it, by two more, in `SpeakingLaws`:
 
@@ -64,7 +66,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
-from worldevents.movements import Ban, Movement
+from worldevents.movements import Ban, Erasure, Movement
 from worldevents.standing import Standing
 
 Answer = Receipt | WorldEventsError
@@ -123,6 +125,21 @@ class Store(Protocol):
 
         False as well where the store judges by another version.
         """
+        ...
+
+    def tombstone(self, user_id: str) -> str:
+        """What is to stand for a user who is to be erased: at random."""
+        ...
+
+    async def erase(self, goal_id: str, erasure: Erasure) -> Receipt:
+        """Put the tombstone in a user's place in a goal (law 21); it is done in the ledger when its row is there.
+
+        Raises what `contribute` raises where a whole call failed.
+        """
+        ...
+
+    async def forget(self, erasure: Erasure) -> None:
+        """Drop what else names an erased user, once the ledger has done its part; and have every process do so."""
         ...
 
     async def state(self, goal_id: str) -> GoalState:

@@ -7,6 +7,7 @@ again from the ledger at the start. Only the process that owns the database (`le
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from worldevents import movements, rules
 from worldevents.clock import Clock, MonotonicClock
 from worldevents.errors import ContributionConflict, LedgerUnavailable, UnknownGoal
 from worldevents.ledger.base import Appended, Ledger, Row
+from worldevents.ledger.personal import Barred
 from worldevents.model import (
     Broadcast,
     CommunityGoal,
@@ -34,7 +36,7 @@ from worldevents.model import (
     Receipt,
     TierUnlock,
 )
-from worldevents.movements import Ban, Movement
+from worldevents.movements import Ban, Erasure, Movement
 from worldevents.outliers import History
 from worldevents.standing import Standing, minimums
 from worldevents.store.base import Answer
@@ -56,6 +58,7 @@ class EmbeddedStore:
         self._goals: dict[str, LiveGoal] = {}
         self._names: dict[str, str] = {}
         self._hidden: frozenset[str] = frozenset()
+        self._barred = Barred()
         self._feed = Feed()
         self._voices = Voices()
         self._writing = asyncio.Lock()
@@ -73,7 +76,7 @@ class EmbeddedStore:
         # Waits for the writer's lock: what a lost connection may still be committing is then there to be read.
         await self._ledger.append((), lambda _: ())
         self._names = await self._ledger.display_names()
-        self._hidden = await self._ledger.hidden()
+        self._hidden, self._barred = await self._ledger.hidden(), await self._ledger.barred()
         for version in await self._ledger.events():
             await self._take_over(version)
         self._in_doubt = False
@@ -113,7 +116,7 @@ class EmbeddedStore:
             before = known.unlocks if known else ()
             live.goal, live.total, live.pending, live.seq = goal, kept.total, kept.pending, kept.seq
             live.unlocks = tuple(unlock for unlock in unlocks if unlock.goal_id == goal.id)
-            live.banned = banned.copy()
+            live.banned, live.barred = banned.copy(), self._barred
             self._goals[goal.id] = live
             self._tell(live, [unlock for unlock in live.unlocks if unlock not in before])
 
@@ -240,7 +243,42 @@ class EmbeddedStore:
         return [self._receipt(live, item, row, again=entry is None) for item, row, entry in told if row is not None]
 
     async def hiding_changed(self) -> None:
-        self._hidden = await self._ledger.hidden()
+        self._hidden, self._barred = await self._ledger.hidden(), await self._ledger.barred()
+        for live in self._goals.values():
+            live.barred = self._barred
+
+    # Erasing.
+
+    def tombstone(self, user_id: str) -> str:  # noqa: ARG002 - one place is like another here
+        return movements.tombstone(secrets.token_hex(8))
+
+    async def erase(self, goal_id: str, erasure: Erasure) -> Receipt:
+        async with self._writing:
+            return await _finish(self._erase(goal_id, erasure))
+
+    async def _erase(self, goal_id: str, erasure: Erasure) -> Receipt:
+        if self._in_doubt:
+            await self._restore()
+        live, wanted = self._live(goal_id), movements.erasing(goal_id, erasure)
+        try:
+            renamed = await self._ledger.erase(goal_id, erasure, at=self._clock.now())
+        except LedgerUnavailable:
+            self._in_doubt = True
+            raise
+        if renamed.is_new:
+            live.rename(erasure.user_id, erasure.tombstone)
+            live.seq = renamed.seq
+            self._tell(live, ())
+        row = Row(renamed.position, 0, wanted.status)
+        return self._receipt(live, wanted.contribution, row, again=not renamed.is_new)
+
+    async def forget(self, erasure: Erasure) -> None:
+        async with self._writing:
+            banned = {one.user_id for one in await self._ledger.bans()}
+            for live in self._goals.values():
+                live.banned = banned.copy()
+            self._names.pop(erasure.user_id, None)
+            await self.hiding_changed()
 
     async def closed(self, goal_id: str, *, version: int) -> bool:
         # Whoever writes has looked at the clock already; who comes later sees a later time.

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from worldevents import movements, outliers, rules
 from worldevents.errors import ContributionConflict, UserBanned, WorldEventsError
 from worldevents.ledger.base import Entry, Row
+from worldevents.ledger.personal import Barred
 from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution, GoalState, TierUnlock
 from worldevents.movements import Movement
 from worldevents.outliers import History
@@ -32,6 +33,27 @@ class LiveGoal:
     seq: int = 0
     unlocks: tuple[TierUnlock, ...] = field(default=())
     banned: set[str] = field(default_factory=set)
+    barred: Barred = field(default_factory=Barred)
+
+    def refuses(self, user_id: str) -> bool:
+        """Whether nothing is taken of this user."""
+        return user_id in self.banned or user_id in self.barred
+
+    def rename(self, user_id: str, other: str) -> None:
+        """Give another user all that this one has."""
+        amount = self.ranking.amount(user_id)
+        if amount:
+            self.ranking.add(user_id, -amount)
+            self.ranking.add(other, amount)
+        if user_id in self.held:
+            self.held[other] = self.held.pop(user_id)
+        days = Counter[tuple[str, date]]() if self.days is None else self.days
+        for own in [one for one in days if one[0] == user_id]:
+            days[other, own[1]] = days.pop(own)
+        if self.history is not None:
+            self.history.rename(user_id, other)
+        if user_id in self.banned:
+            self.banned ^= {user_id, other}
 
     def state(self, epoch: str) -> GoalState:
         return GoalState(
@@ -94,7 +116,7 @@ class Judge:
     def _decide(self, index: int, item: GoalContribution) -> Entry | None:
         case = self.cases[item.goal_id]
         instant = item.occurred_at or self._arrived_at
-        if item.user_id in case.live.banned:
+        if case.live.refuses(item.user_id):
             self.refusals[index] = UserBanned(field="userId")
             return None
         try:
@@ -164,7 +186,7 @@ class Mover:
         if not new:
             return self.entries
         user_id = new[0].contribution.user_id
-        if user_id in live.banned and not self._by_ban:
+        if live.refuses(user_id) and not self._by_ban:
             raise UserBanned(field="userId")
         own = live.ranking.amount(user_id), live.held[user_id]
         movements.judge(live.goal, new, now=self._arrived_at, user=own, goal_sums=(live.total, live.pending))

@@ -15,6 +15,7 @@ from worldevents.testing.builders import DURING, a_goal, an_event
 from worldevents.testing.ledger_claiming import ClaimingLaws
 from worldevents.testing.ledger_counting import CountingLaws
 from worldevents.testing.ledger_draining import DrainingLaws
+from worldevents.testing.ledger_erasing import ErasingLaws
 from worldevents.testing.ledger_granting import GrantingLaws
 from worldevents.testing.ledger_keys import KeyLaws
 from worldevents.testing.ledger_moving import MovingLaws
@@ -24,12 +25,20 @@ from worldevents.testing.opened import LedgerOpener
 
 
 class LedgerLaws(
-    CountingLaws, PublishingLaws, KeyLaws, DrainingLaws, GrantingLaws, ClaimingLaws, MovingLaws, SettlingLaws
+    CountingLaws,
+    PublishingLaws,
+    KeyLaws,
+    DrainingLaws,
+    GrantingLaws,
+    ClaimingLaws,
+    MovingLaws,
+    SettlingLaws,
+    ErasingLaws,
 ):
     """All laws of the ledger.
 
     Counting (1 to 4), tiers, versions and `seq` (5 to 7), keys (8), draining (9 to 12), granting (13, 14), claiming and
-    announcing (15, 16), moving (2, 17, 18), settling (19 to 21).
+    announcing (15, 16), moving (2, 17, 18), settling (19 to 21), erasing (22, 23).
     """
 
     @pytest_asyncio.fixture

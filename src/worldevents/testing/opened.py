@@ -78,6 +78,18 @@ class OpenStore:
         await self.ledger.lift_ban(ban.number, at=at)
         return ban.number
 
+    async def erase(self, user_id: str, *, at: datetime = DURING) -> str:
+        """Erase a user everywhere: the tombstone that is left."""
+        tombstone = self.store.tombstone(user_id)
+        erasure = await self.ledger.begin_erasing(user_id, tombstone=tombstone, at=at)
+        for version in self.store.events.values():
+            for goal in version.event.goals:
+                await self.store.erase(goal.id, erasure)
+        await self.ledger.erase_rest(erasure, at=at)
+        await self.store.forget(erasure)
+        await self.ledger.end_erasing(erasure)
+        return erasure.tombstone
+
 
 LedgerOpener = Callable[[], AbstractAsyncContextManager[Ledger]]
 """Opens one database, the same one at every call and empty at the first."""

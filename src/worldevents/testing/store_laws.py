@@ -16,6 +16,7 @@ from worldevents.testing.clock import ManualClock
 from worldevents.testing.opened import OpenStore, StoreOpener
 from worldevents.testing.store_closing import ClosingLaws
 from worldevents.testing.store_counting import CountingLaws
+from worldevents.testing.store_erasing import ErasingLaws
 from worldevents.testing.store_judging import JudgingLaws
 from worldevents.testing.store_lasting import LastingLaws
 from worldevents.testing.store_moving import MovingLaws
@@ -26,12 +27,21 @@ from worldevents.testing.store_telling import TellingLaws
 
 
 class StoreLaws(
-    CountingLaws, JudgingLaws, OutlierLaws, RankingLaws, StandingLaws, TellingLaws, LastingLaws, MovingLaws, ClosingLaws
+    CountingLaws,
+    JudgingLaws,
+    OutlierLaws,
+    RankingLaws,
+    StandingLaws,
+    TellingLaws,
+    LastingLaws,
+    MovingLaws,
+    ClosingLaws,
+    ErasingLaws,
 ):
     """All laws of the store.
 
     Counting (1, 2, 3, 10), judging (3, 5, 9), ranking (4), telling (8), lasting (6, 7), moving (17, 18), hiding (19),
-    closing (20).
+    closing (20), erasing (21).
     """
 
     @pytest.fixture

@@ -30,7 +30,7 @@ TRIES: Final = 3
 """How often a call is made before its caller is told to repeat it; each is keyed, so that a repeat counts nothing."""
 TRY_AGAIN_S: Final = 0.05
 WAITAOF_SINCE: Final = (7, 2)
-PARTS: Final = ("common", "contributing", "moving", "carrying", "restoring", "reading", "leading")
+PARTS: Final = ("common", "contributing", "moving", "erasing", "carrying", "restoring", "reading", "leading")
 LIBRARY: Final = "\n".join(
     files("worldevents.store.redis").joinpath(f"functions/{one}.lua").read_text() for one in PARTS
 )

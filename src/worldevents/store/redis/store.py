@@ -17,9 +17,11 @@ from worldevents.errors import (
     StoreLost,
     StoreUnavailable,
     UnknownGoal,
+    UserBanned,
     WorldEventsError,
 )
 from worldevents.ledger.base import OutboxLedger
+from worldevents.ledger.personal import Barred
 from worldevents.model import (
     CommunityGoal,
     ContributionStatus,
@@ -39,10 +41,11 @@ from worldevents.store.keys import Keys, number_of
 from worldevents.store.redis import words
 from worldevents.store.redis.connection import Connection, connected, failing
 from worldevents.store.redis.listening import Listener
-from worldevents.store.redis.moving import Moving, OutboxBounds
+from worldevents.store.redis.moving import OutboxBounds
 from worldevents.store.redis.reading import unknown
 from worldevents.store.redis.restoring import Refilling
 from worldevents.store.redis.speaking import Speaking
+from worldevents.store.redis.users import Users
 
 ITEMS_MAX: Final = 100
 """Contributions in one call: more would hold up everybody else's."""
@@ -54,7 +57,7 @@ NAMES_PAGE: Final = 5_000
 FLUSH_MS: Final = 5_000
 
 
-class RedisStore(Moving, Speaking):
+class RedisStore(Users, Speaking):
     """Goals in Redis, in front of a ledger."""
 
     def __init__(
@@ -80,6 +83,7 @@ class RedisStore(Moving, Speaking):
         self._told: dict[str, GoalState] = {}
         """What this process has told last about each goal."""
         self._hidden: frozenset[str] = frozenset()
+        self._barred = Barred()
         self._feed = Feed()
         self._voices = Voices()
         self._refreshed_at = 0.0
@@ -138,14 +142,9 @@ class RedisStore(Moving, Speaking):
             await self._connection.client.spublish(self._keys.events, event_id)
         await self._look()
 
-    async def hiding_changed(self) -> None:
-        self._hidden = await self._ledger.hidden()
-        with failing():
-            await self._connection.client.spublish(self._keys.events, "")
-
     async def _refresh(self, *, again: str | None = None) -> None:
         """Take over what the ledger says about events and users, and see to it that Redis judges by it."""
-        self._hidden = await self._ledger.hidden()
+        await self._look_at_users()
         for version in await self._ledger.events():
             known = self._events.get(version.event.id)
             if known is not None and known.version >= version.version and version.event.id != again:
@@ -187,9 +186,11 @@ class RedisStore(Moving, Speaking):
             await self._refresh()
 
     async def _held_before(self, batch: Sequence[GoalContribution], answers: list[Answer | None]) -> dict[int, str]:
-        """What the ledger holds of contributions that are older than Redis remembers."""
+        """What the ledger holds of what Redis does not know: contributions that are older, users who are barred."""
         least = (self._clock.now() if self._clock else datetime.now(UTC)) - self._window
+        barred = {place for place, item in enumerate(batch) if item.user_id in self._barred}
         old = [place for place, item in enumerate(batch) if item.occurred_at is not None and item.occurred_at < least]
+        old += sorted(barred.difference(old))
         if not old:
             return {}
         try:
@@ -198,6 +199,9 @@ class RedisStore(Moving, Speaking):
             for place in old:
                 answers[place] = error
             return {}
+        for place, one in zip(old, found, strict=True):
+            if one is None and place in barred:
+                answers[place] = UserBanned(field="userId")
         return {
             place: words.known(one.amount, one.status, one.position)
             for place, one in zip(old, found, strict=True)
@@ -360,7 +364,7 @@ class RedisStore(Moving, Speaking):
     async def _look_again(self) -> None:
         """Look at everything after nothing could be heard for a while."""
         with suppress(LedgerUnavailable):
-            self._hidden = await self._ledger.hidden()
+            await self._look_at_users()
         await self._look()
 
     async def _look(self) -> None:

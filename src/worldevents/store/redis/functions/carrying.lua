@@ -24,8 +24,9 @@ local function trimmable(base, acked, instant, kept, kept_for)
   local target = math.max(place, acked - kept)
   local step = 1024
   while step >= 1 do
+    -- The first from there on: where somebody was erased, some are missing.
     local id = text(target + step) .. '-0'
-    local entry = target + step <= acked and redis.call('XRANGE', stream, id, id)[1]
+    local entry = target + step <= acked and redis.call('XRANGE', stream, id, '+', 'COUNT', 1)[1]
     if entry and tonumber(as_table(entry[2]).r or 'inf') < instant - kept_for then
       target = target + step
     else
@@ -62,13 +63,24 @@ local function unlearn(base, user, step)
   end
 end
 
+-- Whose an entry is now: a user may have been erased since.
+local function owner(base, user, position)
+  local told = redis.call('HGET', base .. ':erased', user)
+  if told then
+    local tombstone, last = string.match(told, '^(.+)|(%d+)$')
+    return tonumber(position) < tonumber(last) and tombstone or user
+  end
+  return user
+end
+
 -- take_back  ARGV: epoch, position, user, amount, status -> 1, or 0 where that was done, or in another epoch
 local function take_back(keys, args)
-  local base, position, user, amount = keys[1], args[2], args[3], tonumber(args[4])
+  local base, position, amount = keys[1], args[2], tonumber(args[4])
   if field(base, 'epoch') ~= args[1] or redis.call('HEXISTS', base .. ':undone', position) == 1 then
     return 0
   end
   redis.call('HSET', base .. ':undone', position, '1')
+  local user = owner(base, args[3], position)
   local effect = EFFECTS[args[5]]
   if effect[1] ~= 0 then
     -- For a moment it may be less than nothing, until a movement is taken back as well.

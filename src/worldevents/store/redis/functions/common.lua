@@ -20,6 +20,7 @@
 --   :undone   hash    position -> 1, what was taken back in this epoch
 --   :hours    zset    hours that have ids
 --   :banned   hash    user -> the number of the ban, of those of whom nothing is taken
+--   :erased   hash    user -> tombstone|position, of those who are being erased: what stood before it is the tombstone's
 --   :seen:<hour>:<bucket>  hash  digest of (user, contribution id) -> amount|status|epoch|position
 --   :updates  channel the state after every change, as JSON
 
@@ -31,7 +32,7 @@ local BOUND = 9007199254740992
 local BUCKETS = 2048
 
 local TYPES = {state = 'hash', goal = 'hash', board = 'zset', held = 'hash', days = 'hash', outbox = 'stream',
-               undone = 'hash', hours = 'zset', shapes = 'hash', shape = 'hash', banned = 'hash'}
+               undone = 'hash', hours = 'zset', shapes = 'hash', shape = 'hash', banned = 'hash', erased = 'hash'}
 
 local function text(number)
   return string.format('%.0f', number)

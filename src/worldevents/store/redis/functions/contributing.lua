@@ -2,7 +2,7 @@
 
 -- How many times its amount a row of each status adds to what counts and to what is held: as in `movements`.
 local EFFECTS = {counted = {1, 0}, held = {0, 1}, late = {0, 0}, corrected = {1, 0}, released = {1, -1},
-                 rejected = {0, -1}, withheld = {-1, 1}}
+                 rejected = {0, -1}, withheld = {-1, 1}, erased = {0, 0}}
 
 local function limit(goal, name)
   return tonumber(goal[name] or '')

@@ -67,21 +67,27 @@ local function movements(base, user, args, first)
   return found
 end
 
+-- What is answered where nothing can be changed now, or nil.
+local function unready(base, goal, most, most_bytes)
+  if not sound(base) then
+    return redis.error_reply('WRONGTYPE a key of ' .. base .. ' is not of its type')
+  elseif not is_open(base) or not goal.closes then
+    return {'LOST'}
+  elseif is_behind(base, number(base, 'last'), most, most_bytes) then
+    return {'BEHIND'}
+  end
+end
+
 -- move  ARGV: now, window (us), most entries waiting, most bytes waiting, cap, user, '' or the number of the ban that
 -- begins or 'lift', then for each: id, digest, amount or '*', status, what the ledger holds or ''
 -- -> {LOST}, {BEHIND}, {!code|why}, or {OK, total, own, answers}; an answer is {status, 1 if known, epoch, position,
 -- amount}, or {none} where there was nothing to move
 local function move(keys, args)
   local base, user, ban = keys[1], args[6], args[7]
-  if not sound(base) then
-    return redis.error_reply('WRONGTYPE a key of ' .. base .. ' is not of its type')
-  end
   local goal = as_table(redis.call('HGETALL', base .. ':goal'))
-  if not is_open(base) or not goal.closes then
-    return {'LOST'}
-  end
-  if is_behind(base, number(base, 'last'), tonumber(args[3]), tonumber(args[4])) then
-    return {'BEHIND'}
+  local not_now = unready(base, goal, tonumber(args[3]), tonumber(args[4]))
+  if not_now then
+    return not_now
   end
   local batch = picture(base, goal, now(args[1]), tonumber(args[5]))
   batch.hours, batch.counts, batch.holds = hours(base, batch.arrived, tonumber(args[2])), 0, 0

@@ -34,7 +34,8 @@ local function wipe(keys, args)
     return 0
   end
   forget(base, 'inf')
-  for _, name in ipairs({'state', 'board', 'held', 'days', 'shapes', 'shape', 'outbox', 'undone', 'hours', 'banned'}) do
+  for _, name in ipairs({'state', 'board', 'held', 'days', 'shapes', 'shape', 'outbox', 'undone', 'hours', 'banned',
+                          'erased'}) do
     redis.call('UNLINK', base .. ':' .. name)
   end
   redis.call('HSET', base .. ':state', 'filling', args[2], 'open', '0', 'token', args[1],
