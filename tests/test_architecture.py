@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "worldevents"
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-WORDS = "errors model grants results rules movements standing outliers"
+WORDS = "errors model access_keys grants results rules movements standing outliers"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
     f"{WORDS} codec result_documents prizes clock telemetry settings actions catalog {BETWEEN} batcher engine"
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "telemetry": "",
     "settings": "errors model",
     "model": "errors",
+    "access_keys": "",
     "grants": "model",
     "results": "model",
     "rules": "model errors results",
@@ -56,7 +57,7 @@ MAY_IMPORT = {
         f"store.redis store.keys {WORDS} codec clock telemetry store.base store.feed ledger.base ledger.personal"
     ),
     "store": f"{WORDS} clock telemetry settings store ledger.base",
-    "ledger.base": "model errors movements ledger.personal",
+    "ledger.base": "model access_keys errors movements ledger.personal",
     "ledger.personal": "model movements",
     "ledger.granted": "model grants errors ledger.base ledger.settled",
     "ledger.settled": "results",
@@ -97,9 +98,9 @@ MAY_IMPORT = {
     "importers.*": "importers actions model errors",
     "demo.*": f"demo {WORDS} codec clock actions catalog documents importers engine",
     "operations": "errors ledger store.redis",
-    "keyring": "auth ledger model",
+    "keyring": "auth ledger access_keys",
     "cli.*": (
-        "cli hosts model errors clock codec settings catalog importers demo documents operating rewarding resulting"
+        "cli hosts model access_keys errors clock codec settings catalog importers demo documents operating rewarding resulting"
         " client auth api engine runtime serving operations keyring webhooks comparing store.base syncer __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from worldevents.access_keys import AccessKey
 from worldevents.auth.keys import NewKey
 from worldevents.ledger import open_ledger
-from worldevents.model import AccessKey
 
 
 @dataclass(frozen=True, slots=True)

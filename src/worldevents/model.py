@@ -63,24 +63,6 @@ class ContributionStatus(StrEnum):
     ERASED = "erased"
 
 
-class Right(StrEnum):
-    """What a caller may do."""
-
-    READ = "read"
-    CONTRIBUTE = "contribute"
-    OPERATE = "operate"
-    """Declare and change events, correct, hold, ban: all that live-ops does."""
-
-
-class KeyKind(StrEnum):
-    """Where a key is kept."""
-
-    SECRET = "secret"  # noqa: S105 - the word itself
-    """On a server, where nobody else reads it."""
-    PUBLIC = "public"
-    """In a page, where everybody does: it only reads."""
-
-
 # What is declared.
 
 
@@ -185,6 +167,8 @@ class PersonalChallenge:
     reward: Reward
     description: str = ""
     claim_within: timedelta | None = None
+    """After so long a grant is claimed by itself; None is never."""
+    """After so long a grant is claimed by itself; None is never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,22 +364,3 @@ class Broadcast:
     event: str
     payload: bytes
     """A JSON object in one line of ASCII."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessKey:
-    """A key as it is kept: what it may do, and its digest. Its text is shown when it is made and never again."""
-
-    id: str
-    """Short and public; names the key in lists and when it is revoked."""
-    name: str
-    kind: KeyKind
-    rights: frozenset[Right]
-    goals: frozenset[str] = frozenset()
-    """The goals that it is for; empty is all."""
-    digest: bytes = field(repr=False)
-    """SHA-256 of the whole text."""
-    hint: str
-    """The text's beginning and last four letters, for lists and logs."""
-    created_at: datetime
-    revoked_at: datetime | None = None

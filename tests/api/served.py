@@ -13,9 +13,10 @@ from typing import Any
 
 import httpx2
 
+from worldevents.access_keys import AccessKey
 from worldevents.clock import Clock
 from worldevents.errors import WorldEventsError
-from worldevents.model import AccessKey, SeasonalEvent
+from worldevents.model import SeasonalEvent
 from worldevents.runtime import open_runtime
 from worldevents.serving import serve
 from worldevents.settings import Settings

@@ -16,8 +16,8 @@ import jsonschema_rs
 from tests.api.served import Event, Server, begun, served, watching
 from tests.realtime.connected import ALL, Phone, phone
 from tests.unit.issuing import AUDIENCE, ISSUER, NOW, SECRET, claims, signed
+from worldevents.access_keys import KeyKind
 from worldevents.auth import new_key
-from worldevents.model import KeyKind
 from worldevents.settings import Settings
 from worldevents.testing.builders import DURING, ENDS_AT, STARTS_AT, a_goal, an_event
 from worldevents.testing.clock import ManualClock

@@ -14,8 +14,8 @@ import httpx2
 from tests.api.served import Server, begun, served
 from tests.realtime.connected import ALL, Phone, phone
 from tests.unit.issuing import AUDIENCE, ISSUER, SECRET
+from worldevents.access_keys import KeyKind, Right
 from worldevents.auth import new_key
-from worldevents.model import KeyKind, Right
 from worldevents.settings import Settings
 from worldevents.testing.builders import DURING, a_goal, an_event
 

@@ -12,10 +12,10 @@ from websockets.exceptions import InvalidStatus
 
 from tests.api.served import Server, begun, served, watching
 from tests.realtime.connected import phone
+from worldevents.access_keys import KeyKind
 from worldevents.api.connections import Connections
 from worldevents.auth import new_key
 from worldevents.errors import RateLimited
-from worldevents.model import KeyKind
 from worldevents.settings import Settings
 from worldevents.testing.builders import DURING
 

@@ -16,9 +16,9 @@ import pytest
 from tests.clients.programs import Program
 from tests.unit.issuing import AUDIENCE, ISSUER, SECRET
 from tests.web.served import Served
+from worldevents.access_keys import KeyKind, Right
 from worldevents.auth import NewKey, new_key
 from worldevents.keyring import keep
-from worldevents.model import KeyKind, Right
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 

@@ -23,9 +23,9 @@ from tests.test_docs import blocks
 from tests.unit.issuing import AUDIENCE, ISSUER, SECRET
 from tests.web.conftest import OpenPage
 from tests.web.served import Served
+from worldevents.access_keys import KeyKind, Right
 from worldevents.auth import new_key
 from worldevents.keyring import keep
-from worldevents.model import KeyKind, Right
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 

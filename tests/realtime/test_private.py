@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.api.served import Server, begun, served
 from tests.realtime.connected import ALL, Heard, Phone, phone
 from tests.unit.issuing import AUDIENCE, ISSUER, NOW, SECRET, claims, signed
+from worldevents.access_keys import KeyKind
 from worldevents.auth import new_key
 from worldevents.keyring import revoke
-from worldevents.model import KeyKind
 from worldevents.settings import Settings
 from worldevents.testing.builders import DURING, a_goal, an_event
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.issuing import AUDIENCE, ISSUER, NOW, SECRET, Claims, SigningKey, claims, encode, forged, signed
+from worldevents.access_keys import AccessKey
 from worldevents.auth import Access, Right, user_tokens
 from worldevents.auth.users import UserTokens
 from worldevents.errors import ConfigurationInvalid, Unauthorized
-from worldevents.model import AccessKey
 from worldevents.settings import Settings
 from worldevents.testing import ManualClock
 from worldevents.testing.builders import DURING, a_key

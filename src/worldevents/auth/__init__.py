@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from worldevents.access_keys import AccessKey, KeyKind, Right
 from worldevents.auth.access import KEYS_REFRESH_S, Access
 from worldevents.auth.callers import Caller
 from worldevents.auth.keys import NewKey, new_key
 from worldevents.clock import Clock
 from worldevents.errors import ConfigurationInvalid
-from worldevents.model import AccessKey, KeyKind, Right
 
 if TYPE_CHECKING:
     from worldevents.auth.users import UserTokens

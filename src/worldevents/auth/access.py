@@ -12,10 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from worldevents.access_keys import AccessKey
 from worldevents.auth.callers import OPEN, OPERATOR, Caller, caller_of
 from worldevents.auth.keys import KEY_PREFIX, digest_of
 from worldevents.errors import LedgerUnavailable, Unauthorized
-from worldevents.model import AccessKey
 
 if TYPE_CHECKING:
     from worldevents.auth.users import UserTokens

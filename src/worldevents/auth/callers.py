@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from worldevents.access_keys import AccessKey, KeyKind, Right
 from worldevents.errors import Forbidden
-from worldevents.model import AccessKey, CommunityGoal, KeyKind, Right
+from worldevents.model import CommunityGoal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Final
 
 from worldevents import rules
+from worldevents.access_keys import AccessKey, KeyKind, Right
 from worldevents.errors import BodyInvalid
-from worldevents.model import AccessKey, KeyKind, Right
 
 KEY_PREFIX: Final = "we_"
 """How every key begins, and no user's token."""

@@ -37,9 +37,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
+from worldevents.access_keys import AccessKey
 from worldevents.ledger.personal import PersonalLedger
 from worldevents.model import (
-    AccessKey,
     ContributionStatus,
     EventVersion,
     GoalContribution,

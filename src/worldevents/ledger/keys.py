@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from worldevents.access_keys import AccessKey, KeyKind, Right
 from worldevents.errors import BodyInvalid, UnknownKey
 from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.schema import access_key
 from worldevents.ledger.statements import upsert
-from worldevents.model import AccessKey, KeyKind, Right
 
 
 def keys(connection: Connection) -> list[AccessKey]:

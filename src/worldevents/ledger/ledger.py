@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from worldevents.access_keys import AccessKey
 from worldevents.grants import Announcement, RewardGrant
 from worldevents.ledger import (
     erasing,
@@ -42,7 +43,6 @@ from worldevents.ledger.migrate import Identity
 from worldevents.ledger.personal import About, Barred, KeptRow, Renamed
 from worldevents.ledger.statements import Statements, cursor_of
 from worldevents.model import (
-    AccessKey,
     EventVersion,
     GoalContribution,
     OutboxEntry,

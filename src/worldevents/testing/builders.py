@@ -10,18 +10,16 @@ from decimal import Decimal
 from typing import Final
 
 from worldevents import catalog, rules
+from worldevents.access_keys import AccessKey, KeyKind, Right
 from worldevents.model import (
-    AccessKey,
     CommunityGoal,
     GoalContribution,
     GoalTier,
-    KeyKind,
     Limits,
     Metric,
     Nature,
     PersonalChallenge,
     Reward,
-    Right,
     SeasonalEvent,
 )
 

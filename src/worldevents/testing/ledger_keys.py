@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from worldevents.access_keys import AccessKey, KeyKind, Right
 from worldevents.errors import BodyInvalid, UnknownKey
 from worldevents.ledger.base import Ledger
-from worldevents.model import AccessKey, KeyKind, Right
 from worldevents.testing.builders import DURING, a_contribution, a_key
 from worldevents.testing.ledger_counting import keep
 from worldevents.testing.opened import LedgerOpener, ledger_state

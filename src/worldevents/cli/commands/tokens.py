@@ -12,7 +12,7 @@ from worldevents.cli.options import Database, Json
 from worldevents.cli.system import is_absent
 
 if TYPE_CHECKING:
-    from worldevents.model import AccessKey
+    from worldevents.access_keys import AccessKey
     from worldevents.settings import Settings
 
 
@@ -144,7 +144,7 @@ def _document(key: AccessKey) -> dict[str, Any]:
 
 
 def _rights(key: AccessKey) -> list[str]:
-    from worldevents.model import Right
+    from worldevents.access_keys import Right
 
     return [right.value for right in Right if right in key.rights]
 
