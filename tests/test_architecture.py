@@ -100,8 +100,9 @@ MAY_IMPORT = {
     "operations": "errors ledger store.redis",
     "keyring": "auth ledger access_keys",
     "cli.*": (
-        "cli hosts model access_keys errors clock codec settings catalog importers demo documents operating rewarding resulting"
-        " client auth api engine runtime serving operations keyring webhooks comparing store.base syncer __init__"
+        "cli hosts model access_keys errors clock codec settings catalog importers demo documents operating rewarding"
+        " resulting client auth api engine runtime serving operations keyring webhooks comparing store.base syncer"
+        " __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",
     "__init__": f"runtime importers {BELOW_RUNTIME}",

@@ -285,6 +285,25 @@ class SettlingLaws:
         assert await goals.settle(version=2)
         assert ["consolation~volume"] == await goals.ids()
 
+    async def test_law_20_an_erasing_in_between_begins_the_ranks_again(self, goals: SettlingGoals) -> None:
+        """Law 20: a tombstone stands elsewhere in a tie than its user did; and afterwards it is the user's row."""
+        ledger = goals.ledger
+        tied = {"ann": 100, "bob": 100, "zed": 50}
+        await ledger.append([a_contribution("c", own, user=who) for who, own in tied.items()], keep())
+        assert await ledger.begin_settling("volume", version=1, at=OVER)
+        await goals.work()
+        await ledger.keep_ranks("volume", await ledger.unranked("volume", limit=2))
+        first = await ledger.begin_erasing("ann", tombstone="erased#0000000000000001", at=OVER)
+        await ledger.erase("volume", first, at=OVER)
+        await ledger.erase_rest(first, at=OVER)
+        assert await goals.settle()
+        expected = [a_row(1, 1, "bob", 100), a_row(2, 1, first.tombstone, 100), a_row(3, 3, "zed", 50)]
+        assert expected == await ledger.final_rows("volume")
+        second = await ledger.begin_erasing("bob", tombstone="erased#0000000000000002", at=OVER)
+        await ledger.erase("volume", second, at=OVER)
+        assert [a_row(1, 1, second.tombstone, 100), *expected[1:]] == await ledger.final_rows("volume")
+        assert (250, 3) == ((await goals.result()).total, (await goals.result()).participants)
+
     # Law 21.
 
     async def test_law_21_an_event_is_announced_with_its_last_result(self, goals: SettlingGoals) -> None:
