@@ -33,9 +33,11 @@ if TYPE_CHECKING:
         TierUnlock,
     )
     from worldevents.moderation import By, Moderation
+    from worldevents.results import FinalBoard, FinalRow, GoalResult, Outcome
     from worldevents.rewards import Rewards
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
+    from worldevents.settling import Settling
     from worldevents.standing import ExplainedStanding, Lack
 
 __version__ = "0.1.0"
@@ -65,9 +67,11 @@ _HOMES = {
         "TierUnlock",
     ),
     "moderation": ("By", "Moderation"),
+    "results": ("FinalBoard", "FinalRow", "GoalResult", "Outcome"),
     "rewards": ("Rewards",),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),
+    "settling": ("Settling",),
     "standing": ("ExplainedStanding", "Lack"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -86,6 +90,7 @@ __all__ = [
     "Recorded",
     "Refused",
     "Rewards",
+    "Settling",
     # What is declared
     "CommunityGoal",
     "GoalTier",
@@ -110,12 +115,16 @@ __all__ = [
     # What is told
     "Contributor",
     "ExplainedStanding",
+    "FinalBoard",
+    "FinalRow",
     "GoalProgress",
+    "GoalResult",
     "GoalState",
     "GoalStatus",
     "GoalUpdate",
     "Lack",
     "Leaderboard",
+    "Outcome",
     # What goes wrong
     "WorldEventsError",
 ]
