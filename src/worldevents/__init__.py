@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     )
     from worldevents.moderation import Moderation
     from worldevents.movements import By
+    from worldevents.results import FinalBoard, FinalRow, GoalResult, Outcome
     from worldevents.rewards import Rewards
     from worldevents.runtime import Runtime, open_runtime
     from worldevents.settings import Settings
+    from worldevents.settling import Settling
     from worldevents.standing import ExplainedStanding, Lack
 
 __version__ = "0.1.0"
@@ -67,9 +69,11 @@ _HOMES = {
     ),
     "moderation": ("Moderation",),
     "movements": ("By",),
+    "results": ("FinalBoard", "FinalRow", "GoalResult", "Outcome"),
     "rewards": ("Rewards",),
     "runtime": ("Runtime", "open_runtime"),
     "settings": ("Settings",),
+    "settling": ("Settling",),
     "standing": ("ExplainedStanding", "Lack"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -88,6 +92,7 @@ __all__ = [
     "Recorded",
     "Refused",
     "Rewards",
+    "Settling",
     # What is declared
     "CommunityGoal",
     "GoalTier",
@@ -112,12 +117,16 @@ __all__ = [
     # What is told
     "Contributor",
     "ExplainedStanding",
+    "FinalBoard",
+    "FinalRow",
     "GoalProgress",
+    "GoalResult",
     "GoalState",
     "GoalStatus",
     "GoalUpdate",
     "Lack",
     "Leaderboard",
+    "Outcome",
     # What goes wrong
     "WorldEventsError",
 ]

@@ -82,5 +82,4 @@ def _figures(value: GoalResult) -> Json:
         "outcome": value.outcome.value,
         "currentValue": codec.number(value.total, metric),
         "targetValue": codec.number(value.goal.target, metric),
-        "participantCount": value.participants,
     }

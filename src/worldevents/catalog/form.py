@@ -90,24 +90,25 @@ class MetricForm(Form):
     over_limit: Literal["hold", "refuse"] = OverLimit.HOLD.value
 
 
-class TierForm(Form):
+class GivingForm(Form):
+    """What is given, and to whom."""
+
+    reward: dict[str, object]
+    audience: Literal["contributors", "everyone"] = Audience.CONTRIBUTORS.value
+    minimum: Number | None = None
+    claim_within: Duration | None = None
+
+
+class TierForm(GivingForm):
     """A percentage of the target and what it unlocks."""
 
     threshold: Annotated[Number, Field(gt=0, le=10_000)]
-    reward: dict[str, object]
-    audience: Literal["contributors", "everyone"] = Audience.CONTRIBUTORS.value
-    minimum: Number | None = None
-    claim_within: Duration | None = None
 
 
-class ConsolationForm(Form):
+class ConsolationForm(GivingForm):
     """What a goal that misses its target gives all the same; without a threshold, for a near miss."""
 
-    reward: dict[str, object]
     threshold: Annotated[Number, Field(gt=0, lt=100)] | None = None
-    audience: Literal["contributors", "everyone"] = Audience.CONTRIBUTORS.value
-    minimum: Number | None = None
-    claim_within: Duration | None = None
 
 
 class OutlierForm(Form):
