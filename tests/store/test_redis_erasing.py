@@ -209,11 +209,15 @@ async def test_the_outbox_is_looked_through_page_by_page(opened: Opened, monkeyp
 
 
 async def test_an_outbox_with_holes_is_trimmed(opened: Opened, clock: ManualClock) -> None:
-    """Where what is looked at by powers of two was the user's, the entries behind it still go when they are old."""
-    await opened.tell(a_contribution("first", 1, user="bob"), *(mine(f"raw-{one}") for one in range(99)))
-    await opened.tell(*(mine(f"raw-1{one}") for one in range(99)))
-    for one in range(3):
-        await opened.tell(*(a_contribution(f"{one}-{two}", 1, user="bob") for two in range(100)))
+    """Where all that trimming looks at first was the user's, the entries behind it still go when they are old."""
+    holes = {1 + 2**power for power in range(10)}
+    for start in range(1, 401, 100):
+        await opened.tell(
+            *(
+                mine(f"raw-{n}") if n in holes else a_contribution(f"b{n}", 1, user="bob")
+                for n in range(start, start + 100)
+            )
+        )
     erasure = await begun(opened)
     await opened.store.erase("volume", erasure)
     await carried(opened)
