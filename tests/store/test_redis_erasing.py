@@ -225,7 +225,7 @@ async def test_an_outbox_with_holes_is_trimmed(opened: Opened, clock: ManualCloc
 
 
 async def test_a_ban_is_dropped_or_kept(opened: Opened) -> None:
-    """The tombstone is banned from the first step on; a memory that was built in between has the user's, until the end.
+    """It is the user's until the end, in a memory that was built in between too: then the user is barred.
 
     Who is banned anew under the same id stays so.
     """
@@ -235,7 +235,7 @@ async def test_a_ban_is_dropped_or_kept(opened: Opened) -> None:
     await carried(opened)
     erasure = await begun(opened)
     await opened.store.erase("volume", erasure)
-    assert [erasure.tombstone.encode()] == opened.client.hkeys(opened.key("banned"))
+    assert [USER.encode()] == opened.client.hkeys(opened.key("banned"))
     await carried(opened)
     opened.client.flushall()
     await carried(opened)
