@@ -52,8 +52,6 @@ class LiveGoal:
             days[other, own[1]] = days.pop(own)
         if self.history is not None:
             self.history.rename(user_id, other)
-        if user_id in self.banned:
-            self.banned ^= {user_id, other}
 
     def state(self, epoch: str) -> GoalState:
         return GoalState(

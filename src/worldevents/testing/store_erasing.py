@@ -141,6 +141,18 @@ class ErasingLaws:
         assert await opened.unban(tombstone) == number
         assert (await share(opened, tombstone), await share(opened)) == ((260, 0, 1), (1, 0, 3))
 
+    async def test_law_21_a_ban_has_no_gap(self, opened: OpenStore) -> None:
+        """Law 21 and 18: nothing new is taken at any step of the erasing of who is banned."""
+        await opened.tell(a_contribution("a", 260))
+        await opened.ban("ann")
+        erasure = await opened.ledger.begin_erasing("ann", tombstone=opened.store.tombstone("ann"), at=DURING)
+        await opened.store.erase("volume", erasure)
+        assert await opened.tell(a_contribution("b", 1)) == ["user_banned"]
+        await opened.ledger.erase_rest(erasure, at=DURING)
+        assert await opened.tell(a_contribution("b", 1)) == ["user_banned"]
+        await opened.store.forget(erasure)
+        assert await opened.tell(a_contribution("b", 1)) == ["user_banned"]
+
     async def test_law_21_it_is_told(self, opened: OpenStore) -> None:
         """Law 21: who listens hears a newer state with the same figures."""
         await opened.tell(a_contribution("a", 50))

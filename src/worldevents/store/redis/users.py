@@ -58,6 +58,8 @@ class Users(Moving):
         return Receipt(wanted.contribution, metric, wanted.status, again == b"1", current, int(own), position)
 
     async def forget(self, erasure: Erasure) -> None:
+        # First of all, so that who was banned is barred before the ban is dropped.
+        await self.hiding_changed()
         # What came before the erasing goes out of the outboxes: all of it is in the ledger by now.
         is_banned = any(one.user_id == erasure.user_id for one in await self._ledger.bans())
         for goal_id in list(self._goals):
@@ -71,7 +73,6 @@ class Users(Moving):
                 after = (await self._call("forget", partition, *told, after, str(PAGE))).decode()
         with failing():
             await self._connection.client.hdel(self._keys.names, erasure.user_id)
-        await self.hiding_changed()
 
     def _share(self, goal_id: str, erasure: Erasure) -> Partition:
         return Partition(goal_id, number_of(erasure.user_id, self._partitions))

@@ -26,9 +26,8 @@ local function rename_user(base, goal, from, to, arrived)
     redis.call('ZADD', base .. ':board', score, to)
     redis.call('ZREM', base .. ':board', from)
   end
-  for _, name in ipairs({'held', 'shapes', 'banned'}) do
-    rename_field(base .. ':' .. name, from, to)
-  end
+  rename_field(base .. ':held', from, to)
+  rename_field(base .. ':shapes', from, to)
   rename_days(base, goal, from, to, arrived)
 end
 
