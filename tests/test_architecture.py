@@ -20,8 +20,8 @@ LONGEST_FUNCTION = 60
 WORDS = "errors model grants rules movements standing outliers"
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
-    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine moderation rewards store"
-    " ledger"
+    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine moderation rewards"
+    " callback store ledger"
 )
 
 # Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
@@ -56,12 +56,13 @@ MAY_IMPORT = {
     "ledger.*": f"{WORDS} codec prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
-    "moderation": f"{WORDS} clock store.base ledger.base acks",
+    "moderation": f"{WORDS} clock store.base ledger.granted acks",
     "acks": f"{WORDS} store.base ledger.base",
     "comparing": f"{WORDS} store.base ledger.base",
     "restoring": f"{WORDS} clock telemetry store.base ledger.base",
     "syncer": f"comparing restoring {WORDS} clock telemetry store.base ledger.base",
     "rewards": f"prizes {WORDS} clock ledger.granted",
+    "callback": f"{WORDS} clock ledger.granted ledger.outward",
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher acks",
     "auth.*": f"hosts auth {WORDS} clock",
     "live.*": f"hosts live {WORDS} codec clock telemetry",
@@ -69,7 +70,7 @@ MAY_IMPORT = {
     "webhooks.opening": "webhooks errors clock telemetry settings ledger",
     "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
-    "rewarding": "codec rewards",
+    "rewarding": "codec grants rewards",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
     "operating": f"{WORDS} codec documents engine moderation",
     "client": "hosts errors problems prizes catalog model rules documents",

@@ -15,7 +15,8 @@ from worldevents import movements, rules
 from worldevents.acks import Acks
 from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid, ContributionConflict, HoldDecided, UserBanned, WorldEventsError
-from worldevents.ledger.base import Ledger
+from worldevents.grants import RewardGrant
+from worldevents.ledger.granted import DurableLedger
 from worldevents.model import Ack, CommunityGoal, ContributionStatus, GoalContribution, Receipt
 from worldevents.movements import Ban, Hold, Movement, Note
 from worldevents.store.base import Store
@@ -77,8 +78,14 @@ class Banned:
     is_banned: bool
     """Whether the user is banned, now or if this is done."""
     changes: Sequence[Change]
+    grants: Sequence[RewardGrant]
+    """All that the user was granted, the newest first: it stays, and `suspends` what waits to be claimed."""
     duplicate: bool = False
     """Whether it was so before."""
+
+    def suspends(self, grant: RewardGrant) -> bool:
+        """Whether the ban keeps a grant from being claimed."""
+        return self.is_banned and grant.waits
 
 
 class Moderation:
@@ -89,7 +96,7 @@ class Moderation:
     it would do, and does and notes nothing.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, clock: Clock, *, acks: Acks | None = None) -> None:
+    def __init__(self, store: Store, ledger: DurableLedger, clock: Clock, *, acks: Acks | None = None) -> None:
         """Without `acks` what the store answers is in the ledger already."""
         self._store = store
         self._ledger = ledger
@@ -172,7 +179,7 @@ class Moderation:
             if (found.amount, found.status) != (item.amount, wanted.status):
                 raise ContributionConflict(field="id")
             return replace(moved, duplicate=True)
-        if any(one.user_id == item.user_id for one in await self._ledger.bans()):
+        if await self._ledger.ban_of(item.user_id) is not None:
             raise UserBanned(field="userId")
         user, sums = (before.user_contribution, before.user_pending), (before.total, before.pending)
         movements.judge(goal, [wanted], now=self._clock.now(), user=user, goal_sums=sums)
@@ -218,46 +225,49 @@ class Moderation:
     async def ban(self, user_id: str, *, by: By, preview: bool = False) -> Banned:
         """Take nothing more of a user, and move out what the user has in every running goal. Raises IdInvalid.
 
-        Done again, it finishes what was begun. No tier is locked again, and nobody else has another amount.
+        Done again, it finishes what was begun. No tier is locked again, and nobody else has another amount. What was
+        granted stays; what of it waits to be claimed is suspended.
         """
         _check_by(by)
         user = rules.check_id(user_id, "userId")
-        known, running = await self._ban_of(user), self._running()
+        known, running = await self._ledger.ban_of(user), self._running()
         before = {goal.id: await self._figures(goal.id, user) for goal in running}
         after = {goal.id: _after(goal, before[goal.id], _out(goal, user, before[goal.id])) for goal in running}
+        grants = await self._ledger.grants_of(user)
         if not preview:
             if known is None:
-                await self._note("ban", user, by, _all_told(before, after))
+                await self._note("ban", user, by, _all_told(before, after, grants))
             ban = await self._ledger.ban_user(user, at=self._clock.now(), reason=by.reason, author=by.author)
             for goal in running:
                 await self._settled(await self._store.ban(goal.id, ban))
             after = {goal.id: await self._figures(goal.id, user) for goal in running}
-        return Banned(user_id=user, is_banned=True, changes=self._changes(before, after), duplicate=known is not None)
+            grants = await self._ledger.grants_of(user)
+        changes = self._changes(before, after)
+        return Banned(user_id=user, is_banned=True, changes=changes, grants=grants, duplicate=known is not None)
 
     async def unban(self, user_id: str, *, by: By, preview: bool = False) -> Banned:
         """Take a user again, and move back in exactly what the ban has moved out of goals that are still running."""
         _check_by(by)
         user = rules.check_id(user_id, "userId")
-        ban, running = await self._ban_of(user), self._running()
+        ban, running = await self._ledger.ban_of(user), self._running()
+        grants = await self._ledger.grants_of(user)
         if ban is None:
-            return Banned(user_id=user, is_banned=False, changes=(), duplicate=True)
+            return Banned(user_id=user, is_banned=False, changes=(), grants=grants, duplicate=True)
         before = {goal.id: await self._figures(goal.id, user) for goal in running}
         back = {goal.id: await self._back(goal, ban, preview=preview) for goal in running}
         after = {goal.id: _after(goal, before[goal.id], back[goal.id]) for goal in running}
         if not preview:
-            await self._note("unban", user, by, _all_told(before, after))
+            await self._note("unban", user, by, _all_told(before, after, grants))
             for goal_id, moved in back.items():
                 await self._settled(await self._store.unban(ban, moved, goal_id=goal_id))
             await self._ledger.lift_ban(ban.number, at=self._clock.now())
             after = {goal_id: await self._figures(goal_id, user) for goal_id in before}
-        return Banned(user_id=user, is_banned=False, changes=self._changes(before, after))
+            grants = await self._ledger.grants_of(user)
+        return Banned(user_id=user, is_banned=False, changes=self._changes(before, after), grants=grants)
 
     async def bans(self) -> list[Ban]:
         """Every ban that is not over, oldest first."""
         return await self._ledger.bans()
-
-    async def _ban_of(self, user_id: str) -> Ban | None:
-        return next((one for one in await self._ledger.bans() if one.user_id == user_id), None)
 
     async def _back(self, goal: CommunityGoal, ban: Ban, *, preview: bool) -> list[Movement]:
         """What moves in again what a ban has moved out."""
@@ -360,8 +370,11 @@ def _told(before: Figures, after: Figures) -> dict[str, object]:
     return {"before": _figures_told(before), "after": _figures_told(after)}
 
 
-def _all_told(before: dict[str, Figures], after: dict[str, Figures]) -> dict[str, object]:
-    return {"goals": {goal_id: _told(before[goal_id], after[goal_id]) for goal_id in before}}
+def _all_told(
+    before: dict[str, Figures], after: dict[str, Figures], grants: Sequence[RewardGrant]
+) -> dict[str, object]:
+    goals = {goal_id: _told(before[goal_id], after[goal_id]) for goal_id in before}
+    return {"goals": goals, "grants": {one.id: one.status.value for one in grants}}
 
 
 def _figures_told(one: Figures) -> dict[str, object]:

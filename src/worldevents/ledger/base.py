@@ -301,6 +301,10 @@ class Ledger(Protocol):
         """Every ban that is not over, oldest first."""
         ...
 
+    async def ban_of(self, user_id: str) -> Ban | None:
+        """A user's ban, where there is one that is not over."""
+        ...
+
     async def hide(self, user_id: str, *, at: datetime) -> None:
         """Note that this user is left out of boards."""
         ...

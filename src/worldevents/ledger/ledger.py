@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worldevents.grants import Announcement, RewardGrant
-from worldevents.ledger import grants, jobs, keys, moderating, outbox, publish, reads
+from worldevents.grants import Announcement, GrantReport, RewardGrant
+from worldevents.ledger import grants, jobs, keys, moderating, outbox, owed, publish, reads
 from worldevents.ledger.append import Writing
 from worldevents.ledger.base import (
     Appended,
@@ -23,6 +23,7 @@ from worldevents.ledger.base import (
     UserTotals,
     Watermark,
 )
+from worldevents.ledger.callbacks import SqlCallback
 from worldevents.ledger.database import Database
 from worldevents.ledger.deliveries import SqlWebhooks
 from worldevents.ledger.granted import Granted
@@ -50,6 +51,7 @@ class SqlLedger:
         self._identity = identity
         self._statements = Statements(database.dialect)
         self._webhooks = SqlWebhooks(database)
+        self._callback = SqlCallback(database)
 
     async def epoch(self) -> str:
         return self._identity.epoch
@@ -128,6 +130,10 @@ class SqlLedger:
     def webhooks(self) -> SqlWebhooks:
         return self._webhooks
 
+    @property
+    def callback(self) -> SqlCallback:
+        return self._callback
+
     # Rewards: what numbers its grants needs the writer's lock, which `Writing` takes.
 
     def _writing(self, connection: Connection) -> Writing:
@@ -172,6 +178,9 @@ class SqlLedger:
     async def revoke(self, grant_id: str, at: datetime, *, reason: str, author: str) -> RewardGrant:
         return await self._database.write(grants.revoke, grant_id, at, reason=reason, author=author)
 
+    async def report(self) -> GrantReport:
+        return await self._database.read(owed.report)
+
     async def announcements(self, *, after: int = 0, limit: int = 1_000) -> Sequence[Announcement]:
         return await self._database.read(grants.announcements, after=after, limit=limit)
 
@@ -197,6 +206,9 @@ class SqlLedger:
 
     async def bans(self) -> list[Ban]:
         return await self._database.read(moderating.bans)
+
+    async def ban_of(self, user_id: str) -> Ban | None:
+        return await self._database.read(moderating.ban_of, user_id)
 
     async def hide(self, user_id: str, *, at: datetime) -> None:
         await self._database.write(moderating.hide, user_id, at=at)
