@@ -312,7 +312,7 @@ def prune(connection: Connection, before: datetime, *, limit: int) -> int:
         is_old = (_rows.endpoint_id == endpoint_id, _rows.status == DELIVERED, _rows.due_at < microseconds(before))
         page = connection.scalars(select(_rows.number).where(*is_old).order_by(_rows.due_at).limit(limit)).all()
         if page:
-            keys = [{"its_endpoint": endpoint_id, "its_number": number} for number in page]
+            keys = [{"its_endpoint": endpoint_id, "its_number": number} for number in sorted(page)]
             gone = connection.execute(_IS_OLD, keys).rowcount
             own, pruned = webhook_endpoint.c.id == endpoint_id, webhook_endpoint.c.pruned
             connection.execute(update(webhook_endpoint).where(own).values(pruned=pruned + gone))
