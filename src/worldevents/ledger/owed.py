@@ -6,12 +6,12 @@ Some passes over the grants and every endpoint's deliveries: two seconds where t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy import Connection, Row, Select, exists, func, select
 
 from worldevents.grants import Channel, GrantedSource, GrantReport, GrantStatus, Way
 from worldevents.ledger import callbacks
@@ -64,11 +64,11 @@ def _callback(connection: Connection, total: int) -> list[Channel]:
     cursor = callbacks.cursor(connection)
     if cursor is None:
         return []
-    owed, oldest = connection.execute(_after(cursor)).one()
-    return [Channel(way=Way.CALLBACK, grants=total, delivered=total - owed, oldest_at=_oldest([oldest]))]
+    owed, *ages = connection.execute(_after(cursor)).one()
+    return [Channel(way=Way.CALLBACK, grants=total, delivered=total - owed, oldest_at=_oldest(ages))]
 
 
-def _after(cursor: int) -> Any:
+def _after(cursor: int) -> Select[*tuple[Any, ...]]:
     return select(func.count(), func.min(_grants.granted_at)).where(_grants.number > cursor)
 
 
@@ -109,7 +109,7 @@ def _webhook(connection: Connection, row: Any) -> Channel:
     )
 
 
-def _oldest(ages: Any) -> datetime | None:
+def _oldest(ages: Iterable[int | None]) -> datetime | None:
     told = [age for age in ages if age is not None]
     return instant(min(told)) if told else None
 
