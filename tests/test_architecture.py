@@ -21,7 +21,7 @@ WORDS = "errors model access_keys grants results rules movements standing outlie
 BETWEEN = "acks syncer comparing restoring"
 BELOW_RUNTIME = (
     f"{WORDS} codec result_documents prizes clock telemetry settings actions catalog {BETWEEN} batcher engine"
-    " moderation personal rewards settling store ledger"
+    " moderation personal rewards settling callback store ledger"
 )
 
 # Module -> what it may import of ours, each with all that is inside it. "name.*" is a whole package, but for modules
@@ -73,6 +73,7 @@ MAY_IMPORT = {
     "syncer": f"comparing restoring {WORDS} clock telemetry store.base ledger.base",
     "rewards": f"prizes {WORDS} clock ledger.granted",
     "settling": f"{WORDS} clock comparing rewards store.base ledger.base ledger.settled",
+    "callback": f"{WORDS} clock ledger.granted ledger.outward",
     "engine": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base batcher acks",
     "auth.*": f"hosts auth {WORDS} clock",
     "live.*": f"hosts live {WORDS} codec clock telemetry",
@@ -80,7 +81,7 @@ MAY_IMPORT = {
     "webhooks.opening": "webhooks errors clock telemetry settings ledger",
     "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
-    "rewarding": "codec rewards",
+    "rewarding": "codec grants rewards",
     "resulting": "result_documents engine errors rules settling",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
     "operating": f"{WORDS} codec documents engine moderation personal ledger.personal",

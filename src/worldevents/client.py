@@ -170,6 +170,9 @@ class Client:
         told = {"author": author, "reason": reason}
         return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/revoke", _written(told))
 
+    async def grants_report(self) -> Json:
+        return await self._get("/v1/admin/grants/report")
+
     # Operating.
 
     async def plan(self, event: SeasonalEvent) -> Json:

@@ -237,8 +237,9 @@ class Engine:
         Raises UnknownGoal, IdInvalid.
         """
         standing = await self._store.standing(goal_id, rules.check_id(user_id, "userId"))
-        late = await self._ledger.late(goal_id, user_id)
-        return explain(standing, user_id, late=late, status=rules.status_at(standing.state.goal, self._clock.now()))
+        late, ban = await self._ledger.late(goal_id, user_id), await self._ledger.ban_of(user_id)
+        status = rules.status_at(standing.state.goal, self._clock.now())
+        return explain(standing, user_id, late=late, status=status, is_banned=ban is not None)
 
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None

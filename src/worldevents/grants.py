@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -60,6 +60,70 @@ class RewardGrant:
     author: str | None = None
     outcome: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """What claiming it gave, as JSON: what was in a crate, when a boost ends."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be claimed."""
+        return self.status in (GrantStatus.CLAIMABLE, GrantStatus.PENDING)
+
+
+class Way(StrEnum):
+    """How a host hears of grants."""
+
+    CALLBACK = "callback"
+    """It is called: all up to the cursor were told."""
+    WEBHOOK = "webhook"
+    """One endpoint, which is told `reward.granted`."""
+    DELIVER = "deliver"
+    """It says itself that a player has one; what was revoked is not owed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Owed against delivered, on one way."""
+
+    way: Way
+    endpoint_id: str | None = None
+    url: str | None = None
+    grants: int
+    """How many are for it."""
+    delivered: int
+    dead: int = 0
+    """Of those that are owed: no longer tried."""
+    oldest_at: datetime | None
+    """When the oldest one that is owed was granted."""
+
+    @property
+    def owed(self) -> int:
+        return self.grants - self.delivered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantedSource:
+    """How many grants one tier or challenge has given, by what became of them."""
+
+    event_id: str
+    goal_id: str
+    threshold: Decimal | None
+    challenge_id: str | None
+    statuses: Mapping[GrantStatus, int]
+
+    @property
+    def grants(self) -> int:
+        return sum(self.statuses.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantReport:
+    """Owed against delivered: every way that is in use, or `deliver` where none is; and all that give rewards."""
+
+    channels: Sequence[Channel]
+    sources: Sequence[GrantedSource]
+
+    @property
+    def owed(self) -> int:
+        """0 where every way has all that is for it."""
+        return sum(one.owed for one in self.channels)
 
 
 class Announcement(NamedTuple):

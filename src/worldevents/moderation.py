@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from worldevents import movements, rules
 from worldevents.errors import BodyInvalid, ContributionConflict, HoldDecided, UserBanned, WorldEventsError
+from worldevents.grants import RewardGrant
 from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution
 from worldevents.movements import Ban, By, Hold, Movement, Note
 from worldevents.personal import Personal, check_by, check_limit
@@ -62,8 +63,14 @@ class Banned:
     is_banned: bool
     """Whether the user is banned, now or if this is done."""
     changes: Sequence[Change]
+    grants: Sequence[RewardGrant]
+    """All that the user was granted, the newest first: it stays, and `suspends` what waits to be claimed."""
     duplicate: bool = False
     """Whether it was so before."""
+
+    def suspends(self, grant: RewardGrant) -> bool:
+        """Whether the ban keeps a grant from being claimed."""
+        return self.is_banned and grant.waits
 
 
 class Moderation(Personal):
@@ -150,7 +157,7 @@ class Moderation(Personal):
             if (found.amount, found.status) != (item.amount, wanted.status):
                 raise ContributionConflict(field="id")
             return replace(moved, duplicate=True)
-        if any(one.user_id == item.user_id for one in await self._ledger.bans()):
+        if await self._ledger.ban_of(item.user_id) is not None:
             raise UserBanned(field="userId")
         user, sums = (before.user_contribution, before.user_pending), (before.total, before.pending)
         movements.judge(goal, [wanted], now=self._clock.now(), user=user, goal_sums=sums)
@@ -189,55 +196,58 @@ class Moderation(Personal):
     async def ban(self, user_id: str, *, by: By, preview: bool = False) -> Banned:
         """Take nothing more of a user, and move out what the user has in every running goal. Raises IdInvalid.
 
-        Done again, it finishes what was begun. No tier is locked again, and nobody else has another amount.
+        Done again, it finishes what was begun. No tier is locked again, and nobody else has another amount. What was
+        granted stays; what of it waits to be claimed is suspended.
         """
         check_by(by)
         user = rules.check_user(user_id, "userId")
-        known, running = await self._ban_of(user), self._running()
+        known, running = await self._ledger.ban_of(user), self._running()
         before = {goal.id: await self._figures(goal.id, user) for goal in running}
         after = {goal.id: _after(goal, before[goal.id], _out(goal, user, before[goal.id])) for goal in running}
+        grants = await self._ledger.grants_of(user)
         if not preview:
             if known is None:
-                await self._note("ban", user, by, _all_told(before, after))
+                await self._note("ban", user, by, _all_told(before, after, grants))
             ban = await self._ledger.ban_user(user, at=self._clock.now(), reason=by.reason, author=by.author)
             for goal in running:
                 await self._settled(await self._store.ban(goal.id, ban))
             after = {goal.id: await self._figures(goal.id, user) for goal in running}
-        return Banned(user_id=user, is_banned=True, changes=self._changes(before, after), duplicate=known is not None)
+            grants = await self._ledger.grants_of(user)
+        changes = self._changes(before, after)
+        return Banned(user_id=user, is_banned=True, changes=changes, grants=grants, duplicate=known is not None)
 
     async def unban(self, user_id: str, *, by: By, preview: bool = False) -> Banned:
         """Take a user again, and move back in exactly what the ban has moved out of goals that are still running."""
         check_by(by)
         user = rules.check_user(user_id, "userId")
-        ban, running = await self._ban_of(user), self._running()
+        ban, running = await self._ledger.ban_of(user), self._running()
+        grants = await self._ledger.grants_of(user)
         if ban is None:
-            return await self._take_again(user, by, preview=preview)
+            return await self._take_again(user, grants, by, preview=preview)
         before = {goal.id: await self._figures(goal.id, user) for goal in running}
         back = {goal.id: await self._back(goal, ban, preview=preview) for goal in running}
         after = {goal.id: _after(goal, before[goal.id], back[goal.id]) for goal in running}
         if not preview:
-            await self._note("unban", user, by, _all_told(before, after))
+            await self._note("unban", user, by, _all_told(before, after, grants))
             for goal_id, moved in back.items():
                 await self._settled(await self._store.unban(ban, moved, goal_id=goal_id))
             await self._ledger.lift_ban(ban.number, at=self._clock.now())
             after = {goal_id: await self._figures(goal_id, user) for goal_id in before}
-        return Banned(user_id=user, is_banned=False, changes=self._changes(before, after))
+            grants = await self._ledger.grants_of(user)
+        return Banned(user_id=user, is_banned=False, changes=self._changes(before, after), grants=grants)
 
-    async def _take_again(self, user: str, by: By, *, preview: bool) -> Banned:
+    async def _take_again(self, user: str, grants: Sequence[RewardGrant], by: By, *, preview: bool) -> Banned:
         """Take a user again who was banned when erased; what the ban moved out stays out: it is the tombstone's."""
         is_barred = user in await self._ledger.barred()
         if is_barred and not preview:
             await self._note("unban", user, by, {})
             await self._ledger.take_again(user)
             await self._store.hiding_changed()
-        return Banned(user_id=user, is_banned=False, changes=(), duplicate=not is_barred)
+        return Banned(user_id=user, is_banned=False, changes=(), grants=grants, duplicate=not is_barred)
 
     async def bans(self) -> list[Ban]:
         """Every ban that is not over, oldest first."""
         return await self._ledger.bans()
-
-    async def _ban_of(self, user_id: str) -> Ban | None:
-        return next((one for one in await self._ledger.bans() if one.user_id == user_id), None)
 
     async def _back(self, goal: CommunityGoal, ban: Ban, *, preview: bool) -> list[Movement]:
         """What moves in again what a ban has moved out."""
@@ -333,8 +343,11 @@ def _told(before: Figures, after: Figures) -> dict[str, object]:
     return {"before": _figures_told(before), "after": _figures_told(after)}
 
 
-def _all_told(before: dict[str, Figures], after: dict[str, Figures]) -> dict[str, object]:
-    return {"goals": {goal_id: _told(before[goal_id], after[goal_id]) for goal_id in before}}
+def _all_told(
+    before: dict[str, Figures], after: dict[str, Figures], grants: Sequence[RewardGrant]
+) -> dict[str, object]:
+    goals = {goal_id: _told(before[goal_id], after[goal_id]) for goal_id in before}
+    return {"goals": goals, "grants": {one.id: one.status.value for one in grants}}
 
 
 def _figures_told(one: Figures) -> dict[str, object]:

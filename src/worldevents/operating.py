@@ -188,6 +188,16 @@ def _banned(told: Banned, *, preview: bool) -> Json:
             }
             for one in told.changes
         ],
+        "grants": [
+            {
+                "id": one.id,
+                "name": one.reward.name,
+                "kind": one.reward.kind,
+                "status": one.status.value,
+                "suspended": told.suspends(one),
+            }
+            for one in told.grants
+        ],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from worldevents import codec
+from worldevents.grants import Channel, GrantedSource, GrantStatus
 from worldevents.rewards import LIST_MAX, Rewards
 
 Json = dict[str, Any]
@@ -37,6 +38,10 @@ class RewardVerbs(Protocol):
         """A grant taken back."""
         ...
 
+    async def grants_report(self) -> Json:
+        """`{owed, channels, sources}`: owed against delivered."""
+        ...
+
 
 class LocalRewards:
     """`RewardVerbs` of a system in this process."""
@@ -63,3 +68,35 @@ class LocalRewards:
 
     async def revoke(self, grant_id: str, *, author: str, reason: str) -> Json:
         return codec.grant(await self._rewards.revoke(grant_id, author=author, reason=reason))
+
+    async def grants_report(self) -> Json:
+        told = await self._rewards.report()
+        return {
+            "owed": told.owed,
+            "channels": [_channel(one) for one in told.channels],
+            "sources": [_source(one) for one in told.sources],
+        }
+
+
+def _channel(one: Channel) -> Json:
+    return {
+        "way": one.way.value,
+        "endpointId": one.endpoint_id,
+        "url": one.url,
+        "grants": one.grants,
+        "delivered": one.delivered,
+        "owed": one.owed,
+        "dead": one.dead,
+        "oldestAt": None if one.oldest_at is None else codec.instant(one.oldest_at),
+    }
+
+
+def _source(one: GrantedSource) -> Json:
+    return {
+        "eventId": one.event_id,
+        "goalId": one.goal_id,
+        "threshold": None if one.threshold is None else float(one.threshold),
+        "challengeId": one.challenge_id,
+        "grants": one.grants,
+        **{status.value: one.statuses.get(status, 0) for status in GrantStatus},
+    }

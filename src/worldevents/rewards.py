@@ -14,7 +14,7 @@ from typing import Final
 from worldevents import prizes, rules
 from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid, LedgerUnavailable
-from worldevents.grants import RewardGrant
+from worldevents.grants import GrantReport, RewardGrant
 from worldevents.ledger.granted import RewardLedger
 
 PAGE: Final = 500
@@ -63,12 +63,16 @@ class Rewards:
         return await self._ledger.grant(grant_id)
 
     async def claim(self, grant_id: str) -> RewardGrant:
-        """Claim a grant; claimed before, it is answered as it is. Raises UnknownGrant, GrantRevoked."""
+        """Claim a grant; claimed before, it is answered as it is. Raises UnknownGrant, GrantRevoked, UserBanned."""
         return await self._ledger.claim(grant_id, self._clock.now())
 
     async def deliver(self, grant_id: str) -> RewardGrant:
         """Say that the player has it, for good. Raises UnknownGrant, GrantRevoked."""
         return await self._ledger.deliver(grant_id, self._clock.now())
+
+    async def report(self) -> GrantReport:
+        """What is owed of all grants on every way that hosts hear of them."""
+        return await self._ledger.report()
 
     # What operators do.
 

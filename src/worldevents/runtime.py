@@ -9,17 +9,18 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from worldevents.acks import Acks
 from worldevents.auth import Access, user_tokens
 from worldevents.batcher import Batcher
+from worldevents.callback import Callback, OnGrant
 from worldevents.clock import Clock, SystemClock
 from worldevents.engine import Engine
 from worldevents.errors import ConfigurationInvalid, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger, OutboxLedger
-from worldevents.ledger.outward import Feed, WebhookLedger
+from worldevents.ledger.outward import Feed, FullLedger
 from worldevents.live.hub import Hub
 from worldevents.live.relay import relay
 from worldevents.live.standings import Standings
@@ -32,7 +33,7 @@ from worldevents.store import open_buffered, open_store
 from worldevents.store.base import BufferedStore, Store
 from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
-from worldevents.webhooks.opening import new_dispatcher, new_webhooks
+from worldevents.webhooks.opening import new_dispatcher, new_pruning, new_webhooks
 from worldevents.webhooks.operating import Webhooks
 
 if TYPE_CHECKING:
@@ -80,18 +81,20 @@ async def open_runtime(
     clock: Clock | None = None,
     run_token: str | None = None,
     feed: Feed | None = None,
+    on_grant: OnGrant | None = None,
 ) -> AsyncIterator[Runtime]:
     """The system on a database, until the context ends; then accepted callers are answered, and all is closed.
 
     `run_token` is a key of this run alone, with every right: the command line beside a server has it. `feed` is what
-    webhooks are told; without one, all that the ledger announces.
+    webhooks are told; without one, all that the ledger announces. `on_grant` is told every grant (`callback`).
 
     A background task that dies cancels the body and raises here. Raises ConfigurationInvalid, LedgerUnavailable,
     LedgerOutdated, and DatabaseOwned where another process has the database.
     """
     failure: Exception | None = None
     async with AsyncExitStack() as stack:
-        runtime = await _assemble(stack, settings or Settings.load(), clock or SystemClock(), run_token, feed)
+        given = _Given(run_token, feed, on_grant)
+        runtime = await _assemble(stack, settings or Settings.load(), clock or SystemClock(), given)
         try:
             yield runtime
         except Exception as error:  # noqa: BLE001 - raised below: the task group would wrap the body's own error
@@ -100,17 +103,23 @@ async def open_runtime(
         raise failure
 
 
-async def _assemble(
-    stack: AsyncExitStack, settings: Settings, clock: Clock, run_token: str | None, told: Feed | None
-) -> Runtime:
+class _Given(NamedTuple):
+    """What a host may bring along."""
+
+    run_token: str | None
+    feed: Feed | None
+    on_grant: OnGrant | None
+
+
+async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, given: _Given) -> Runtime:
     telemetry, is_buffered = Telemetry(), bool(settings.redis_url)
     ledger = await stack.enter_async_context(
         open_ledger(settings.database_url, migrate=settings.auto_migrate, own=True, shared=is_buffered)
     )
-    feed = told or ledger
+    feed = given.feed or ledger
     front = await _front(stack, settings, ledger, clock, telemetry) if is_buffered else None
     store = front.store if front else await open_store(ledger, clock)
-    access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=run_token)
+    access = Access(ledger.keys, users=_user_tokens(settings, clock), run_token=given.run_token)
     await access.refresh()
     interval_s = settings.update_interval_ms / 1_000
     hub = Hub(clock, telemetry, run_id=secrets.token_hex(4), interval_s=interval_s)
@@ -144,7 +153,7 @@ async def _assemble(
         runtime.settling.run(),
         _pump(store, updates, hub),
         relay(said, hub.rooms, telemetry),
-        *_dispatching(runtime, ledger.webhooks, feed),
+        *_delivering(runtime, ledger, feed, given.on_grant),
         *(front.works() if front else ()),
     ]
     # From here on nothing may fail but tasks: the group would wrap it.
@@ -174,11 +183,19 @@ def _counting(
     return batcher, Engine(store, ledger, batcher, clock, acks=front.acks, opened=front.opened)
 
 
-def _dispatching(runtime: Runtime, ledger: WebhookLedger, feed: Feed) -> list[Coroutine[Any, Any, None]]:
-    """What delivers webhooks, where this process is to."""
-    if not runtime.settings.webhooks:
-        return []
-    return [new_dispatcher(ledger, feed, runtime.settings, runtime.clock, runtime.telemetry).run()]
+def _delivering(
+    runtime: Runtime, ledger: FullLedger, feed: Feed, on_grant: OnGrant | None
+) -> list[Coroutine[Any, Any, None]]:
+    """What tells a host by its callback, and what delivers webhooks, where this process is to."""
+    settings, clock = runtime.settings, runtime.clock
+    works = []
+    if on_grant is not None:
+        chance = random.Random()  # noqa: S311 - spreads calls, keeps no secret
+        works.append(Callback(ledger, clock, on_grant, chance=chance).run())
+    if settings.webhooks:
+        works.append(new_dispatcher(ledger.webhooks, feed, settings, clock, runtime.telemetry).run())
+        works.append(new_pruning(ledger.webhooks, settings, clock))
+    return works
 
 
 async def _start(

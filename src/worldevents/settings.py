@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     webhook_loopback: bool = False
     """Whether endpoints may be on this machine, over plain http and at any port too: for development alone."""
 
+    webhook_kept_s: int = Field(default=2_592_000, ge=3_600, le=315_360_000)
+    """How long it is kept what became of a webhook that was delivered, in seconds; so long it can be sent again."""
+
     page_key: str = Field(default="", repr=False)
     """The public key that the page at `/` hands to browsers, once there are keys; without it the page asks for one."""
 

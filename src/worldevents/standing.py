@@ -31,6 +31,8 @@ class Lack(StrEnum):
     """Some of the user's waits for an operator, and does not count until then."""
     LATE = "late"
     """Some of the user's came after the grace, and does not count."""
+    BANNED = "banned"
+    """The user is banned: what is the user's cannot be claimed until that is over."""
 
 
 _LOCKED: Final[Mapping[GoalStatus, Lack]] = MappingProxyType(
@@ -118,10 +120,12 @@ def minimums(goal: CommunityGoal) -> tuple[int, ...]:
     return tuple(sorted({minimum(tier) for tier in goal.tiers}))
 
 
-def explain(standing: Standing, user_id: str, *, late: int, status: GoalStatus) -> ExplainedStanding:
+def explain(
+    standing: Standing, user_id: str, *, late: int, status: GoalStatus, is_banned: bool = False
+) -> ExplainedStanding:
     """Say what all of it means; `status` is the goal's at that moment."""
     state = standing.state
-    tiers = tuple(_tier(tier, standing, late=late, status=status) for tier in state.goal.tiers)
+    tiers = tuple(_tier(tier, standing, late=late, status=status, is_banned=is_banned) for tier in state.goal.tiers)
     locked = [one.tier for one in tiers if one.unlock is None]
     wanting = [one.tier for one in tiers if one.missing]
     return ExplainedStanding(
@@ -148,12 +152,14 @@ def _next_rank(standing: Standing) -> NextRank | None:
     return NextRank(rank=rank, missing=missing, tied=standing.next_tied + 1)
 
 
-def _tier(tier: GoalTier, standing: Standing, *, late: int, status: GoalStatus) -> TierStanding:
+def _tier(tier: GoalTier, standing: Standing, *, late: int, status: GoalStatus, is_banned: bool) -> TierStanding:
     unlock, asked = standing.state.unlock_of(tier), minimum(tier)
     missing = 0 if tier.audience is Audience.EVERYONE else max(0, asked - standing.amount)
     lacks: tuple[Lack, ...] = () if unlock is not None else (_LOCKED.get(status, Lack.NOT_UNLOCKED),)
     if missing:
         lacks += (Lack.BELOW_MINIMUM if standing.amount else Lack.NOTHING_COUNTED,)
         lacks += (Lack.HELD,) * (standing.pending > 0) + (Lack.LATE,) * (late > 0)
+    # What is for everyone is nobody's to claim.
+    lacks += (Lack.BANNED,) * (is_banned and tier.audience is not Audience.EVERYONE)
     others = standing.reached[asked] - (standing.amount >= asked)
     return TierStanding(tier=tier, unlock=unlock, lacks=lacks, missing=missing, others=others)

@@ -111,6 +111,7 @@ TOUR = [
     Stop("listRewards", 200, "GET", "/v1/users/ann/rewards"),
     Stop("listRewards", 422, "GET", "/v1/users/a~b/rewards"),
     Stop("listGrants", 200, "GET", "/v1/grants"),
+    Stop("reportGrants", 200, "GET", "/v1/admin/grants/report"),
     Stop("listGrants", 422, "GET", "/v1/grants?after=x"),
     Stop("claimReward", 200, "POST", f"/v1/rewards/{GRANT}/claim"),
     Stop("claimReward", 404, "POST", "/v1/rewards/nothing/claim"),

@@ -91,6 +91,37 @@ async def test_operators_take_back_and_give(slain: Door) -> None:
     assert (404, "unknown_grant") == (await slain.post(f"/v1/admin/grants/tier~{KING}~7~zoe/grant", CHANGE)).refusal[:2]
 
 
+async def test_a_banned_user_claims_nothing(slain: Door) -> None:
+    """The preview names the grants and what becomes of them; a claim is refused, until the ban is over."""
+    reward = (await slain.get("/v1/users/ada/rewards")).json["rewards"][0]["reward"]
+    grant = {"id": ADA, "name": reward["name"], "kind": reward["kind"], "status": "claimable", "suspended": True}
+    would = (await slain.post("/v1/admin/users/ada/ban?preview=true", CHANGE)).json
+    assert [grant] == would["grants"]
+    assert {**would, "preview": False} == (await slain.post("/v1/admin/users/ada/ban", CHANGE)).json
+    refused = await slain.ask("POST", f"/v1/rewards/{ADA}/claim")
+    assert (403, "user_banned", "grantId") == refused.refusal
+    assert "banned" in (await slain.get(f"/v1/goals/{KING}/standing?userId=ada")).json["tiers"][0]["whyNot"]
+    told = (await slain.post("/v1/admin/users/ada/unban", CHANGE)).json
+    assert [{**grant, "suspended": False}] == told["grants"]
+    assert "claimed" == (await slain.ask("POST", f"/v1/rewards/{ADA}/claim")).json["status"]
+
+
+async def test_the_report_says_what_is_owed(slain: Door) -> None:
+    """On the way that is used; and what became of each tier's grants."""
+    path = "/v1/admin/grants/report"
+    told = (await slain.get(path)).json
+    way = {"way": "deliver", "endpointId": None, "url": None, "grants": 2, "delivered": 0, "owed": 2, "dead": 0}
+    oldest = (await slain.get("/v1/grants")).json["grants"][0]["grantedAt"]
+    source = {"eventId": "winter-2026", "goalId": KING, "threshold": 50, "challengeId": None, "grants": 2}
+    statuses = {"claimable": 2, "claimed": 0, "pending": 0, "delivered": 0, "revoked": 0}
+    assert {"owed": 2, "channels": [{**way, "oldestAt": oldest}], "sources": [{**source, **statuses}]} == told
+    for user in ("ada", "bob"):
+        await slain.ask("POST", f"/v1/rewards/tier~{KING}~50~{user}/deliver")
+    after = (await slain.get(path)).json
+    assert (0, {**way, "delivered": 2, "owed": 0, "oldestAt": None}) == (after["owed"], after["channels"][0])
+    assert 2 == after["sources"][0]["delivered"]
+
+
 @pytest_asyncio.fixture
 async def keyed(declared: Path, tmp_path: Path) -> AsyncIterator[tuple[Door, dict[str, Json]]]:
     """Give a door with keys and users, on which Ada and Bob were granted."""

@@ -59,7 +59,9 @@ def test_a_ban_is_asked_for_and_taken_back(running: Run) -> None:
         "the goal 150 50",
     ]
     assert running("contribute", LIFT, "ada", "1", "--id", "w2").err.startswith("error user_banned: ")
-    running("users", "hide", "bob", *WHY)
+    assert running("users", "hide", "bob", "--preview", *WHY).out == "bob would be hidden\n"
+    assert running("users", "hide", "bob", *WHY).out == "bob is hidden\n"
+    assert running("users", "unhide", "bob", "--preview", *WHY).out == "bob would be shown\n"
     listed = _lines(running("users", "list").out)[1:]
     assert [line.split()[:2] for line in listed] == [["ada", "banned"], ["bob", "hidden"]]
     assert running("users", "unhide", "bob", *WHY).out == "bob is shown\n"

@@ -50,3 +50,16 @@ def test_an_unlock_is_granted_before_the_list_is_shown(running: Run) -> None:
     """Without a server nobody works in the background: the command does."""
     running("contribute", KING, "bob", "500", "--id", "b1")
     assert [f"tier~{KING}~50~bob"] == [one["id"] for one in running("rewards", "list", "--json").document["grants"]]
+
+
+def test_the_report_ends_with_1_while_anything_is_owed(running: Run) -> None:
+    """On each way: how many there are, how many arrived, and since when the oldest waits."""
+    assert 0 == running("rewards", "report").code
+    running("rewards", "grant", ADA, "--reason", "lost a boss")
+    told = running("rewards", "report", "--json")
+    assert (1, 1, "deliver") == (told.code, told.document["owed"], told.document["channels"][0]["way"])
+    said = running("rewards", "report")
+    assert 1 == said.code
+    heads, row = said.out.splitlines()
+    assert ["WAY", "URL", "GRANTS", "DELIVERED", "OWED", "DEAD", "OLDEST", "OWED"] == heads.split()
+    assert ["deliver", "1", "0", "1", "0"] == row.split()[:5]

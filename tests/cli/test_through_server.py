@@ -28,6 +28,7 @@ SCENARIO = [
     "rewards revoke tier~slay-the-winter-king~100~ada --reason cheated --author eve",
     "rewards claim tier~slay-the-winter-king~100~ada",
     "rewards claim nothing",
+    "rewards report",
     "rewards list --user ada",
     "rewards list --user nobody",
     f"contribute {LIFT} ada 1_000.125 --id w1 --name Ada",

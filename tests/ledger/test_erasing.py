@@ -46,6 +46,7 @@ CLEAR: Final = {
     "announcement": {"id", "kind", "document"},
     "audit": {"author", "action"},
     "ban": {"author"},
+    "callback": {"holder"},
     "contribution": {"goal_id", "epoch"},
     "contributor": {"goal_id"},
     "dead_letter": {"goal_id", "epoch", "reason"},

@@ -226,3 +226,45 @@ async def test_a_replay_makes_it_due_at_once(owed: WebhookLedger) -> None:
     with pytest.raises(UnknownDelivery):
         await replayed("msg_3")
     assert 4 == len(await owed.changes("e1"))
+
+
+async def test_law_7_only_what_was_delivered_long_ago_is_forgotten(owed: WebhookLedger) -> None:
+    """In pages, and counted; neither what is pending, nor what is dead, nor what was delivered since."""
+    two, four, six, eight = (await claimed(owed)).claims
+    await settled(owed, became(two, DELIVERED), became(four, DEAD), became(six, DELIVERED, at=DURING + LEASE))
+    assert 0 == await owed.prune(DURING, limit=9)
+    assert 1 == await owed.prune(DURING + LEASE, limit=9)
+    assert 0 == await owed.prune(DURING + LEASE, limit=9)
+    assert [8, 6, 4] == [one.number for one in await owed.deliveries("e1")]
+    assert 1 == (await owed.endpoint("e1")).pruned
+    await settled(owed, became(eight, DELIVERED, at=DURING + LEASE))
+    much_later = DURING + timedelta(days=99)
+    assert [1, 1, 0] == [await owed.prune(much_later, limit=1) for _ in range(3)]
+    assert [4] == [one.number for one in await owed.deliveries("e1")]
+    await owed.edit("e1", lambda one: replace(one, pruned=0), a_change("edit"))
+    assert 3 == (await owed.endpoint("e1")).pruned
+    with pytest.raises(UnknownDelivery):
+        await owed.replay("e1", a_change("again"), message_id="msg_2", since=None, dead_only=False)
+
+
+async def test_law_7_what_is_sent_again_is_not_forgotten(owed: WebhookLedger) -> None:
+    """Within the time that it is kept it has the same id; delivered once more, it is kept as long again."""
+    two, *_ = (await claimed(owed)).claims
+    await settled(owed, became(two, DELIVERED))
+    assert 1 == await owed.replay(
+        "e1", a_change("again", DURING + LEASE), message_id="msg_2", since=None, dead_only=False
+    )
+    assert 0 == await owed.prune(DURING + timedelta(days=99), limit=9)
+    (again,) = (await claimed(owed, 1, now=DURING + LEASE)).claims
+    await settled(owed, became(again, DELIVERED, at=DURING + 2 * LEASE))
+    assert 0 == await owed.prune(DURING + 2 * LEASE, limit=9)
+    assert ("msg_2", DELIVERED) == [(one.message_id, one.status) for one in await owed.deliveries("e1")][-1]
+
+
+async def test_law_7_what_a_removed_endpoint_had_is_forgotten_too(owed: WebhookLedger) -> None:
+    """What it was owed stays dead."""
+    two, *_ = (await claimed(owed)).claims
+    await settled(owed, became(two, DELIVERED))
+    await owed.edit("e1", lambda one: replace(one, removed_at=DURING, secret=b""), a_change("remove"))
+    assert [1, 0] == [await owed.prune(DURING + LEASE, limit=9) for _ in range(2)]
+    assert {PENDING: 0, DELIVERED: 0, DEAD: 3} == await owed.counts("e1")

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from worldevents import errors
 from worldevents.model import Ack, Limits
-from worldevents.moderation import Figures, Moderation
+from worldevents.moderation import Banned, Figures, Moderation
 from worldevents.movements import By
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings
@@ -212,6 +212,44 @@ async def test_a_ban_and_its_end(runtime: Runtime, moderation: Moderation) -> No
     assert (await moderation.unban("ann", by=OPS)).duplicate
     assert [("ban", "ann"), ("unban", "ann")] == await actions(moderation)
     await runtime.engine.contribute("volume", "ann", 5, contribution_id="new")
+
+
+async def test_a_ban_says_what_becomes_of_the_grants(runtime: Runtime, moderation: Moderation) -> None:
+    """All of them stay; what waits cannot be claimed, and can again afterwards; its preview says the same."""
+    await give(runtime, ("ann", 260), ("bob", 250))
+    await runtime.rewards.work_off()
+    await runtime.rewards.claim("tier~volume~25~ann")
+
+    def granted(told: Banned) -> list[tuple[str, str, bool]]:
+        return [(one.id, one.status.value, told.suspends(one)) for one in told.grants]
+
+    expected = [("tier~volume~50~ann", "claimable", True), ("tier~volume~25~ann", "claimed", False)]
+    would = await moderation.ban("ann", by=OPS, preview=True)
+    assert expected == granted(would)
+    assert would == await moderation.ban("ann", by=OPS)
+    with pytest.raises(errors.UserBanned):
+        await runtime.rewards.claim("tier~volume~50~ann")
+    (note,) = await moderation.notes(subject="ann")
+    assert {"tier~volume~50~ann": "claimable", "tier~volume~25~ann": "claimed"} == note.detail["grants"]
+    back = [(name, status, False) for name, status, _ in expected]
+    assert back == granted(await moderation.unban("ann", by=OPS, preview=True))
+    assert back == granted(await moderation.unban("ann", by=OPS))
+    assert "claimed" == (await runtime.rewards.claim("tier~volume~50~ann")).status.value
+    assert [] == list((await moderation.ban("zoe", by=OPS, preview=True)).grants)
+
+
+async def test_a_standing_says_that_a_user_is_banned(runtime: Runtime, moderation: Moderation) -> None:
+    """Beside that nothing counts any more; and not of others, nor when the ban is over."""
+    await give(runtime, ("ann", 260), ("bob", 250))
+    await moderation.ban("ann", by=OPS)
+
+    async def lacks(user: str) -> list[list[str]]:
+        return [[lack.value for lack in one.lacks] for one in (await runtime.engine.standing("volume", user)).tiers]
+
+    assert [["nothing_counted", "banned"]] * 2 == (await lacks("ann"))[:2]
+    assert [[]] == (await lacks("bob"))[:1]
+    await moderation.unban("ann", by=OPS)
+    assert [[], []] == (await lacks("ann"))[:2]
 
 
 # Hiding.

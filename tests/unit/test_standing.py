@@ -54,9 +54,14 @@ def a_standing(
 
 
 def explained(
-    standing: Standing, *, late: int = 0, status: GoalStatus = GoalStatus.ACTIVE, user: str = "ann"
+    standing: Standing,
+    *,
+    late: int = 0,
+    status: GoalStatus = GoalStatus.ACTIVE,
+    user: str = "ann",
+    is_banned: bool = False,
 ) -> ExplainedStanding:
-    return explain(standing, user, late=late, status=status)
+    return explain(standing, user, late=late, status=status, is_banned=is_banned)
 
 
 def lacks(told: ExplainedStanding) -> list[tuple[Lack, ...]]:
@@ -138,6 +143,14 @@ def test_what_does_not_count_is_named_where_something_is_missing() -> None:
     assert [(), (BELOW, Lack.HELD, Lack.LATE)] == lacks(some)
     assert [(NOTHING, Lack.HELD)] * 2 == lacks(none)
     assert [(NOTHING, Lack.LATE)] * 2 == lacks(late)
+
+
+def test_a_banned_users_tiers_are_not_the_users() -> None:
+    """Those that the user has what they ask for neither, as in a goal that was settled; what is for everyone is."""
+    goal = a_goal_asking(0, 5, 0)
+    goal = replace(goal, tiers=(*goal.tiers[:2], replace(goal.tiers[2], audience=Audience.EVERYONE)))
+    told = explained(a_standing("ann", {"ann": 2}, goal, unlocked=3), is_banned=True)
+    assert [(Lack.BANNED,), (BELOW, Lack.BANNED), ()] == lacks(told)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from worldevents.api.schemas import Document, Reward
+
+Count = Annotated[int, Field(ge=0)]
 
 
 class Grant(Document):
@@ -50,3 +52,41 @@ class Grants(Document):
 
     grants: list[Grant]
     next: int = Field(description="What the next page is asked for `after`.", examples=[1_204])
+
+
+class GrantChannel(Document):
+    """Owed against delivered, on one way."""
+
+    way: Literal["callback", "webhook", "deliver"] = Field(
+        description="`callback`: a host's `on_grant`; `webhook`: an endpoint; `deliver`: what hosts said is delivered."
+    )
+    endpoint_id: str | None
+    url: str | None
+    grants: Count = Field(description="How many are for it.", examples=[1_204])
+    delivered: Count = Field(examples=[1_200])
+    owed: Count = Field(examples=[4])
+    dead: Count = Field(description="Of the owed ones: no longer tried.", examples=[0])
+    oldest_at: datetime | None = Field(description="When the oldest owed one was granted.")
+
+
+class GrantSource(Document):
+    """How many grants one tier or challenge has given, and what became of them."""
+
+    event_id: str = Field(examples=["winter-2026"])
+    goal_id: str = Field(examples=["lift-the-frost"])
+    threshold: float | None = Field(description="Of a tier.", examples=[25])
+    challenge_id: str | None = Field(description="Of a challenge.")
+    grants: Count
+    claimable: Count
+    claimed: Count
+    pending: Count
+    delivered: Count
+    revoked: Count
+
+
+class GrantsReport(Document):
+    """Owed against delivered."""
+
+    owed: Count = Field(description="On all ways together.")
+    channels: list[GrantChannel] = Field(description="The ways that are in use; `deliver` where none is.")
+    sources: list[GrantSource]

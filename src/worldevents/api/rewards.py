@@ -87,6 +87,11 @@ def _operating(router: APIRouter, local: LocalRewards, settings: Settings) -> No
     async def why(request: Request, told: Caller) -> Any:
         return author_and_reason(told, await read_fields(request, settings, "reason", "author"))
 
+    @router.get("/admin/grants/report", response_model=reward_schemas.GrantsReport, tags=["operators"])
+    async def report_grants(_: Operator) -> Response:
+        """Owed against delivered: every way on which hosts hear of grants, and what became of each reward."""
+        return answer(await local.grants_report())
+
     @router.post("/admin/grants/{grantId}/grant", **change)
     async def give_reward(request: Request, told: Operator, grantId: str) -> Response:  # noqa: N803
         """Grant to a user who does not qualify, or again after a revocation; else nothing changes."""

@@ -93,6 +93,16 @@ class BannedGoal(Document):
     after: Figures
 
 
+class BannedGrant(Document):
+    """A grant of a user who is banned, or taken again; it stays the user's."""
+
+    id: str = Field(examples=["tier~lift-the-frost~25~ada"])
+    name: str = Field(examples=["Snow Crate"])
+    kind: str = Field(examples=["crate"])
+    status: Literal["pending", "claimable", "claimed", "delivered", "revoked"]
+    suspended: bool = Field(description="Whether it cannot be claimed until the ban is over.")
+
+
 class Banned(Document):
     """What a ban or its end did, or as a preview would do, in each goal where the user has something."""
 
@@ -101,6 +111,7 @@ class Banned(Document):
     duplicate: bool = Field(description="Whether it was so before.")
     preview: bool
     goals: list[BannedGoal]
+    grants: list[BannedGrant] = Field(description="All that the user was granted, the newest first.")
 
 
 class Ban(Document):

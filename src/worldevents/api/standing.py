@@ -54,7 +54,7 @@ class TierStanding(Tier):
 
     qualifies: bool = Field(description="Whether its reward is this user's now.")
     why_not: list[
-        Literal["not_unlocked", "missed", "cancelled", "nothing_counted", "below_minimum", "held", "late"]
+        Literal["not_unlocked", "missed", "cancelled", "nothing_counted", "below_minimum", "held", "late", "banned"]
     ] = Field(description="All reasons, if it is not.")
     missing: Amount = Field(description="What this user still has to contribute for it.", examples=[0])
     others: int = Field(

@@ -95,6 +95,7 @@ def _rewards(group: typer.Typer) -> None:
     group.command()(rewards.claim)
     group.command("grant")(rewards.grant_reward)
     group.command()(rewards.revoke)
+    group.command()(rewards.report)
 
 
 def _tokens(group: typer.Typer) -> None:

@@ -305,6 +305,10 @@ class Ledger(PersonalLedger, Protocol):
         """Every ban that is not over, oldest first."""
         ...
 
+    async def ban_of(self, user_id: str) -> Ban | None:
+        """A user's ban, where there is one that is not over."""
+        ...
+
     async def hide(self, user_id: str, *, at: datetime) -> None:
         """Note that this user is left out of boards."""
         ...

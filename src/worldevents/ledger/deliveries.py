@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, func, insert, select, update
 
 from worldevents.errors import BodyInvalid, UnknownDelivery, UnknownWebhook
 from worldevents.grants import Announcement
@@ -41,6 +41,8 @@ _OUTCOME: Final[Update] = (
 )
 _IS_DELIVERED: Final = _OUTCOME.where(_rows.status != DELIVERED)
 _IS_NOT: Final = _OUTCOME.where(_rows.status == PENDING, _rows.due_at == bindparam("its_until"))
+# A replay may have come in between. Not as an equality: PostgreSQL would look through all that is delivered for it.
+_IS_OLD: Final = delete(webhook_delivery).where(*_KEY, _rows.status != PENDING, _rows.status != DEAD)
 
 
 class SqlWebhooks:
@@ -86,6 +88,9 @@ class SqlWebhooks:
 
     async def counts(self, endpoint_id: str) -> Mapping[DeliveryStatus, int]:
         return await self._database.read(counts, endpoint_id)
+
+    async def prune(self, before: datetime, *, limit: int) -> int:
+        return await self._database.write(prune, before, limit=limit)
 
 
 # Endpoints.
@@ -143,7 +148,7 @@ def _note(connection: Connection, endpoint_id: str, change: Change) -> None:
 
 
 def _endpoint_row(one: Endpoint) -> dict[str, object]:
-    """All columns but the cursor, which nobody sets."""
+    """All columns but the cursor and what was pruned, which nobody sets."""
     return {
         "id": one.id,
         "url": one.url,
@@ -173,6 +178,7 @@ def _endpoint_from(row: Row[Any]) -> Endpoint:
         disabled_at=_maybe_instant(row.disabled_at),
         disabled_why=row.disabled_why,
         removed_at=_maybe_instant(row.removed_at),
+        pruned=row.pruned,
     )
 
 
@@ -297,6 +303,21 @@ def counts(connection: Connection, endpoint_id: str) -> Mapping[DeliveryStatus, 
     query = select(_rows.status, func.count()).where(_rows.endpoint_id == endpoint_id).group_by(_rows.status)
     found = {DeliveryStatus(status): number for status, number in connection.execute(query)}
     return {status: found.get(status, 0) for status in DeliveryStatus}
+
+
+def prune(connection: Connection, before: datetime, *, limit: int) -> int:
+    """See `WebhookLedger.prune`: one endpoint at a time."""
+    for endpoint_id in connection.scalars(select(webhook_endpoint.c.id).order_by(webhook_endpoint.c.id)).all():
+        # When something was delivered it was due for the last time: so the index finds it.
+        is_old = (_rows.endpoint_id == endpoint_id, _rows.status == DELIVERED, _rows.due_at < microseconds(before))
+        page = connection.scalars(select(_rows.number).where(*is_old).order_by(_rows.due_at).limit(limit)).all()
+        if page:
+            keys = [{"its_endpoint": endpoint_id, "its_number": number} for number in sorted(page)]
+            gone = connection.execute(_IS_OLD, keys).rowcount
+            own, pruned = webhook_endpoint.c.id == endpoint_id, webhook_endpoint.c.pruned
+            connection.execute(update(webhook_endpoint).where(own).values(pruned=pruned + gone))
+            return gone
+    return 0
 
 
 def _delivery_row(endpoint_id: str, one: Announcement, due_at: int) -> dict[str, object]:

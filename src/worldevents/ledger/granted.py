@@ -8,7 +8,8 @@ Its laws, which `worldevents.testing.LedgerLaws` holds every back end to:
     kind of row, and though a later row of it takes away again. Who qualified before is granted by a job, which the
     append or publish that opened the tier has written, by what the user has when it looks: page by page, each page
     one transaction. When no job is left, nobody is missing. What is for everyone is one grant of the world.
-15. Claiming is done once: its outcome stays. Of a reward with a stock no more are claimed than there are.
+15. Claiming is done once: its outcome stays. Of a reward with a stock no more are claimed than there are. Of a user who
+    is banned nothing is claimed, neither by the user nor by itself; what was claimed before is answered as it is.
 16. Grants and announcements have one series of numbers, which rises in the order in which they became facts: who has
     seen all up to a number finds what is new behind it.
 """
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from worldevents.grants import Announcement, RewardGrant
+from worldevents.grants import Announcement, GrantReport, RewardGrant
 from worldevents.ledger.base import OutboxLedger
 from worldevents.ledger.settled import ResultLedger
 
@@ -70,11 +71,11 @@ class RewardLedger(Protocol):
         ...
 
     async def claim(self, grant_id: str, at: datetime) -> RewardGrant:
-        """Claim a grant, now or long ago (law 15). Raises UnknownGrant, GrantRevoked."""
+        """Claim a grant, now or long ago (law 15). Raises UnknownGrant, GrantRevoked, UserBanned."""
         ...
 
     async def claim_due(self, at: datetime, *, limit: int = 500) -> int:
-        """Claim grants whose `claim_until` is past; says how many those were."""
+        """Claim grants whose `claim_until` is past (law 15); says how many those were."""
         ...
 
     async def deliver(self, grant_id: str, at: datetime) -> RewardGrant:
@@ -90,6 +91,10 @@ class RewardLedger(Protocol):
 
     async def revoke(self, grant_id: str, at: datetime, *, reason: str, author: str) -> RewardGrant:
         """Take a grant back, now or long ago; a place in its stock is free again. Raises UnknownGrant."""
+        ...
+
+    async def report(self) -> GrantReport:
+        """What is owed of all grants on every way that hosts hear of them, at one moment."""
         ...
 
     async def announcements(self, *, after: int = 0, limit: int = 1_000) -> Sequence[Announcement]:

@@ -12,12 +12,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, and_, insert, select, update
 
 from worldevents import codec, prizes
-from worldevents.errors import GrantRevoked, UnknownGrant
+from worldevents.errors import GrantRevoked, UnknownGrant, UserBanned
 from worldevents.grants import Announcement, GrantStatus, RewardGrant
 from worldevents.ledger.append import Writing
 from worldevents.ledger.document import reward_from_document
 from worldevents.ledger.granting import CLAIMABLE, CLAIMED, STATUSES, WORLD
 from worldevents.ledger.instants import instant, microseconds
+from worldevents.ledger.moderating import is_banned
 from worldevents.ledger.schema import announcement, promise, promised_reward, reward_grant
 from worldevents.prizes import Giver, Source
 
@@ -118,6 +119,8 @@ def claim(connection: Connection, secret: bytes, grant_id: str, at: datetime) ->
     if STATUSES[row.status] is GrantStatus.REVOKED:
         raise GrantRevoked(field="grantId")
     if STATUSES[row.status] in (GrantStatus.CLAIMABLE, GrantStatus.PENDING):
+        if connection.scalar(select(is_banned(row.user_id))):
+            raise UserBanned(field="grantId")
         _claim(connection, secret, row, at)
     return grant(connection, grant_id)
 
@@ -125,7 +128,8 @@ def claim(connection: Connection, secret: bytes, grant_id: str, at: datetime) ->
 def claim_due(connection: Connection, secret: bytes, at: datetime, *, limit: int) -> int:
     """See `RewardLedger.claim_due`."""
     columns = reward_grant.c
-    due = _grants().where(columns.status == CLAIMABLE, columns.claim_until <= microseconds(at))
+    is_due = (columns.status == CLAIMABLE, columns.claim_until <= microseconds(at))
+    due = _grants().where(*is_due, ~is_banned(columns.user_id))
     rows = connection.execute(
         due.order_by(columns.claim_until).limit(limit).with_for_update(of=reward_grant, skip_locked=True)
     ).all()

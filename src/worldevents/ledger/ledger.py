@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worldevents.access_keys import AccessKey
-from worldevents.grants import Announcement, RewardGrant
+from worldevents.grants import Announcement, GrantReport, RewardGrant
 from worldevents.ledger import (
     erasing,
     exporting,
@@ -19,6 +19,7 @@ from worldevents.ledger import (
     keys,
     moderating,
     outbox,
+    owed,
     publish,
     reads,
     settling,
@@ -36,6 +37,7 @@ from worldevents.ledger.base import (
     UserTotals,
     Watermark,
 )
+from worldevents.ledger.callbacks import SqlCallback
 from worldevents.ledger.database import Database
 from worldevents.ledger.deliveries import SqlWebhooks
 from worldevents.ledger.granted import Granted
@@ -64,6 +66,7 @@ class SqlLedger:
         self._identity = identity
         self._statements = Statements(database.dialect)
         self._webhooks = SqlWebhooks(database)
+        self._callback = SqlCallback(database)
 
     async def epoch(self) -> str:
         return self._identity.epoch
@@ -142,6 +145,10 @@ class SqlLedger:
     def webhooks(self) -> SqlWebhooks:
         return self._webhooks
 
+    @property
+    def callback(self) -> SqlCallback:
+        return self._callback
+
     # Rewards: what numbers its grants needs the writer's lock, which `Writing` takes.
 
     def _writing(self, connection: Connection) -> Writing:
@@ -185,6 +192,9 @@ class SqlLedger:
 
     async def revoke(self, grant_id: str, at: datetime, *, reason: str, author: str) -> RewardGrant:
         return await self._database.write(grants.revoke, grant_id, at, reason=reason, author=author)
+
+    async def report(self) -> GrantReport:
+        return await self._database.read(owed.report)
 
     async def announcements(self, *, after: int = 0, limit: int = 1_000) -> Sequence[Announcement]:
         return await self._database.read(grants.announcements, after=after, limit=limit)
@@ -248,6 +258,9 @@ class SqlLedger:
 
     async def bans(self) -> list[Ban]:
         return await self._database.read(moderating.bans)
+
+    async def ban_of(self, user_id: str) -> Ban | None:
+        return await self._database.read(moderating.ban_of, user_id)
 
     async def hide(self, user_id: str, *, at: datetime) -> None:
         await self._database.write(moderating.hide, user_id, at=at)

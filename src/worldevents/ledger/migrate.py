@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, inspect, select, text, update
 from worldevents.errors import LedgerOutdated
 from worldevents.ledger.schema import identity
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The newest revision in migrations/versions; a test holds the two equal."""
 VERSION_TABLE: Final = "worldevents_schema"
 

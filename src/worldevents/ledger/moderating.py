@@ -9,7 +9,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, insert, select, text, update
 
 from worldevents.errors import UnknownHold
 from worldevents.ledger.instants import instant, microseconds
@@ -121,6 +121,17 @@ def lift_ban(connection: Connection, number: int, *, at: datetime) -> None:
 def bans(connection: Connection) -> list[Ban]:
     """See `Ledger.bans`."""
     return list(map(_ban, connection.execute(_open().order_by(ban.c.number))))
+
+
+def ban_of(connection: Connection, user_id: str) -> Ban | None:
+    """See `Ledger.ban_of`."""
+    row = connection.execute(_open().where(ban.c.user_id == user_id)).one_or_none()
+    return None if row is None else _ban(row)
+
+
+def is_banned(user_id: object) -> ColumnElement[bool]:
+    """Whether a user, named or a column of another table, has a ban that is not over."""
+    return exists().where(ban.c.user_id == user_id, ban.c.lifted_at.is_(None))
 
 
 def _open() -> Select[Any]:

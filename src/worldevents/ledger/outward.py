@@ -1,6 +1,7 @@
-"""What webhooks need the ledger for: endpoints, and what each of them is owed. Words only; `deliveries` is beside it.
+"""What telling hosts needs the ledger for: endpoints of webhooks, what each is owed, and how far a callback is.
 
-Laws, which `tests/ledger/test_webhooks.py` holds both databases to:
+Words only; `deliveries` and `callbacks` are beside it. Laws, which `tests/ledger/test_webhooks.py` and
+`test_callback.py` hold both databases to:
 
 1. An announcement becomes one delivery of an endpoint at most, in the transaction that moves the endpoint's cursor past
    it. A cursor moves from where it was read, or not at all.
@@ -9,6 +10,9 @@ Laws, which `tests/ledger/test_webhooks.py` holds both databases to:
 4. What becomes of a claim that is not one's own any more changes nothing, but that it was delivered.
 5. Nothing is due at an endpoint that is disabled, and nothing of that is lost: it waits.
 6. Every change of an endpoint is kept, with author, time and reason.
+7. What was delivered may be forgotten, and is counted then; what is pending or dead never is.
+8. One at a time tells grants to the callback, until its lease ends. The cursor never goes back: all up to it were told.
+   What the player has by then is delivered in the transaction that moves it.
 """
 
 from __future__ import annotations
@@ -58,6 +62,8 @@ class Endpoint:
     disabled_at: datetime | None = None
     disabled_why: str = ""
     removed_at: datetime | None = None
+    pruned: int = 0
+    """Deliveries of it that were forgotten: each was delivered."""
 
     def wants(self, one: Announcement) -> bool:
         """Whether it is to be told of that."""
@@ -146,7 +152,7 @@ class WebhookLedger(Protocol):
         ...
 
     async def edit(self, endpoint_id: str, edit: Callable[[Endpoint], Endpoint], change: Change) -> Endpoint:
-        """Put an edited endpoint in the place of what it was; its cursor stays (law 6).
+        """Put an edited endpoint in the place of what it was; its cursor and what was pruned stay (law 6).
 
         What is pending at one that was removed is dead from then on.
         """
@@ -185,7 +191,26 @@ class WebhookLedger(Protocol):
         ...
 
     async def counts(self, endpoint_id: str) -> Mapping[DeliveryStatus, int]:
-        """How many deliveries there are of each status."""
+        """How many deliveries there are of each status; those that were pruned are not among them."""
+        ...
+
+    async def prune(self, before: datetime, *, limit: int) -> int:
+        """Forget up to `limit` deliveries that were delivered before an instant (law 7); says how many."""
+        ...
+
+
+class CallbackLedger(Protocol):
+    """How far the grants are told to a host's callback (law 8); every verb raises LedgerUnavailable."""
+
+    async def hold(self, holder: str, *, now: datetime, until: datetime) -> int | None:
+        """Be the one that tells, until then; says the cursor, or None while another is. `until` now lets it go."""
+        ...
+
+    async def told(self, number: int, delivered: Sequence[int], *, at: datetime) -> None:
+        """All grants up to this number were told, whoever tells now; the players have those of these numbers.
+
+        Of these, what was revoked or is delivered already stays as it is.
+        """
         ...
 
 
@@ -195,4 +220,9 @@ class FullLedger(DurableLedger, Protocol):
     @property
     def webhooks(self) -> WebhookLedger:
         """Its endpoints and deliveries."""
+        ...
+
+    @property
+    def callback(self) -> CallbackLedger:
+        """How far a host's callback is."""
         ...

@@ -261,7 +261,8 @@ dead_letter = Table(
 )
 
 # Where announcements go. The secrets sign, so they are kept as they are. `kinds` is a JSON list; `cursor` is the number
-# up to which announcements are deliveries, or not for this endpoint; `since` is the first instant that is.
+# up to which announcements are deliveries, or not for this endpoint; `since` is the first instant that is. `pruned`
+# counts the delivered ones that were forgotten.
 webhook_endpoint = Table(
     "webhook_endpoint",
     metadata,
@@ -277,6 +278,7 @@ webhook_endpoint = Table(
     Column("disabled_at", BigInteger, nullable=True),
     Column("disabled_why", Text, nullable=False),
     Column("removed_at", BigInteger, nullable=True),
+    Column("pruned", BigInteger, nullable=False, server_default=text("0")),
 )
 
 # What was done to an endpoint, by whom and why.
@@ -380,6 +382,16 @@ Index(
     reward_grant.c.claim_until,
     sqlite_where=and_(reward_grant.c.claim_until.is_not(None), reward_grant.c.status == 0),
     postgresql_where=and_(reward_grant.c.claim_until.is_not(None), reward_grant.c.status == 0),
+)
+
+# How far the grants are told by a host's callback, and by whom until when. It has one row, from the first call on.
+callback = Table(
+    "callback",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("held_until", BigInteger, nullable=False),
 )
 
 # What else a host may act on: tiers that were unlocked, goals that reached their target.

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from worldevents import codec, prizes
-from worldevents.errors import GrantRevoked, UnknownGrant
+from worldevents.errors import GrantRevoked, UnknownGrant, UserBanned
 from worldevents.grants import GrantStatus
 from worldevents.ledger.base import Ledger
 from worldevents.ledger.granted import DurableLedger
@@ -128,6 +128,26 @@ class ClaimingLaws:
         assert 0 == await claiming.ledger.claim_due(MUCH_LATER)
         statuses = {one.user_id: one.status.value for one in await claiming.ledger.grants()}
         assert {"ann": "claimed", "bob": "claimed", "cid": "revoked", "dot": "claimed"} == statuses
+
+    async def test_law_15_a_banned_user_claims_nothing(self, empty: Ledger) -> None:
+        """Law 15: neither asking for it nor when it is due, until the ban is over; what was claimed is as it was."""
+        claiming = Granting(cast("DurableLedger", empty))
+        await self.granted(claiming, claim_within=timedelta(days=7))
+        await claiming.count(("bob", 1), ("cid", 1))
+        ledger = claiming.ledger
+        claimed = await ledger.claim(f"{FIRST}~bob", LATER)
+        bans = [await ledger.ban_user(user, at=LATER, reason="why", author="op") for user in ("ann", "bob")]
+        with pytest.raises(UserBanned):
+            await ledger.claim(ANN, LATER)
+        assert claimed == await ledger.claim(f"{FIRST}~bob", LATER)
+        assert 1 == await ledger.claim_due(MUCH_LATER)
+        assert GrantStatus.CLAIMABLE is (await ledger.grant(ANN)).status
+        await ledger.lift_ban(bans[0].number, at=MUCH_LATER)
+        assert 1 == await ledger.claim_due(MUCH_LATER)
+        assert (GrantStatus.CLAIMED, MUCH_LATER) == (
+            (await ledger.grant(ANN)).status,
+            (await ledger.grant(ANN)).claimed_at,
+        )
 
     async def test_law_13_an_operator_takes_back_and_gives(self, claiming: Granting) -> None:
         """Law 13: with reason and author; a revoked grant cannot be claimed, and the first revocation stays."""

@@ -110,9 +110,11 @@ class MovingLaws:
         assert await ledger.ban_user("ann", at=LATER, reason="again", author="else") == first
         other = await ledger.ban_user("bob", at=LATER, reason="too", author="ops")
         assert await ledger.bans() == [first, other]
+        assert [await ledger.ban_of(user) for user in ("ann", "bob", "cid")] == [first, other, None]
         await ledger.lift_ban(first.number, at=LATER)
         await ledger.lift_ban(first.number, at=LATER)
         assert await ledger.bans() == [other]
+        assert await ledger.ban_of("ann") is None
         assert (await ledger.ban_user("ann", at=LATER, reason="more", author="ops")).number > other.number
 
     async def test_law_18_who_is_hidden_is_known(self, open_ledger: LedgerOpener, ledger: Ledger) -> None:

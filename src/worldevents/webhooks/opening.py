@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import Any
 
 from worldevents.clock import Clock, SystemClock
 from worldevents.errors import ConfigurationInvalid
@@ -15,6 +17,7 @@ from worldevents.telemetry import Telemetry
 from worldevents.webhooks.addresses import Policy
 from worldevents.webhooks.dispatcher import Connect, Dispatcher, Post
 from worldevents.webhooks.operating import Webhooks
+from worldevents.webhooks.pruning import pruning
 
 
 def policy(settings: Settings) -> Policy:
@@ -59,6 +62,11 @@ def new_dispatcher(
     """What delivers. Raises ConfigurationInvalid."""
     chance = random.Random()  # noqa: S311 - spreads calls, keeps no secret
     return Dispatcher(ledger, feed, clock, telemetry, connect=connecting(policy(settings)), chance=chance)
+
+
+def new_pruning(ledger: WebhookLedger, settings: Settings, clock: Clock) -> Coroutine[Any, Any, None]:
+    """What forgets deliveries that were made long ago."""
+    return pruning(ledger, clock, kept=timedelta(seconds=settings.webhook_kept_s))
 
 
 @asynccontextmanager

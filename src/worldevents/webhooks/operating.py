@@ -99,7 +99,7 @@ class Webhooks:
         while page := await self._feed.announcements(after=after, limit=PAGE):
             coming += sum(map(one.wants, page))
             after = page[-1].number
-        delivered, dead = counts[DeliveryStatus.DELIVERED], counts[DeliveryStatus.DEAD]
+        delivered, dead = counts[DeliveryStatus.DELIVERED] + one.pruned, counts[DeliveryStatus.DEAD]
         pending = counts[DeliveryStatus.PENDING] + coming
         return Account(one, delivered + dead + pending, delivered, pending, dead)
 

@@ -174,14 +174,16 @@ def hide(
     *,
     reason: Why,
     author: Author = None,
+    preview: Preview = False,
     database: Database = None,
     server: Server = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Leave a user out of boards; what the user has counts on."""
-    item = _by(author, reason)
-    _show_hidden(on_verbs(Place(database, server, key), lambda it: it.change_user(user, "hide", item)), as_json=as_json)
+    item, place = _by(author, reason), Place(database, server, key)
+    told = on_verbs(place, lambda verbs: verbs.change_user(user, "hide", item, preview=preview))
+    _show_hidden(told, as_json=as_json)
 
 
 def unhide(
@@ -189,23 +191,24 @@ def unhide(
     *,
     reason: Why,
     author: Author = None,
+    preview: Preview = False,
     database: Database = None,
     server: Server = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Show a user on boards again."""
-    item = _by(author, reason)
-    _show_hidden(
-        on_verbs(Place(database, server, key), lambda it: it.change_user(user, "unhide", item)), as_json=as_json
-    )
+    item, place = _by(author, reason), Place(database, server, key)
+    told = on_verbs(place, lambda verbs: verbs.change_user(user, "unhide", item, preview=preview))
+    _show_hidden(told, as_json=as_json)
 
 
 def _show_hidden(told: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         output.document(told)
     else:
-        output.line(f"{told['userId']} is {'hidden' if told['hidden'] else 'shown'}")
+        would = "would be" if told["preview"] else "is"
+        output.line(f"{told['userId']} {would} {'hidden' if told['hidden'] else 'shown'}")
 
 
 def list_users(*, database: Database = None, server: Server = None, key: Key = None, as_json: Json = False) -> None:
@@ -283,3 +286,10 @@ def _show_banned(told: dict[str, Any], *, as_json: bool) -> None:
     for one in told["goals"]:
         output.line(one["goalId"])
         _show_figures(one)
+    if told["grants"]:
+        effects = {True: "cannot be claimed", False: ""}
+        rows = [
+            (one["id"], f"{one['name']} ({one['kind']})", one["status"], effects[one["suspended"]])
+            for one in told["grants"]
+        ]
+        output.table(("GRANT", "REWARD", "STATUS", ""), rows)

@@ -13,6 +13,8 @@ from worldevents.cli.system import Place, on_rewards
 if TYPE_CHECKING:
     from worldevents.rewarding import RewardVerbs
 
+FAILED = 1
+
 GrantId = Annotated[
     str,
     typer.Argument(
@@ -89,6 +91,28 @@ def revoke(
     by = author_name(author)
     told = on_rewards(Place(database, server, key), lambda verbs: verbs.revoke(grant, author=by, reason=reason))
     _show(told, as_json=as_json)
+
+
+def report(*, database: Database = None, server: Server = None, key: Key = None, as_json: Json = False) -> None:
+    """Show owed against delivered, on every way that hosts hear of grants; exit code 1 when anything is owed."""
+    told = on_rewards(Place(database, server, key), lambda verbs: verbs.grants_report())
+    if as_json:
+        output.document(told)
+    else:
+        figures = ("grants", "delivered", "owed", "dead")
+        heads = [name.upper() for name in figures]
+        rows = [
+            (
+                one["way"],
+                one["url"] or "",
+                *(f"{one[name]:,}" for name in figures),
+                output.moment(one["oldestAt"]) if one["oldestAt"] else "",
+            )
+            for one in told["channels"]
+        ]
+        output.table(("WAY", "URL", *heads, "OLDEST OWED"), rows, right=heads)
+    if told["owed"]:
+        raise typer.Exit(FAILED)
 
 
 def _show(told: dict[str, Any], *, as_json: bool) -> None:

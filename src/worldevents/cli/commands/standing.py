@@ -22,6 +22,7 @@ WHY_NOT = (
     ("below_minimum", "below the minimum"),
     ("held", "some is held"),
     ("late", "some came late"),
+    ("banned", "banned"),
 )
 
 
