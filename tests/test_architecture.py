@@ -85,7 +85,8 @@ MAY_IMPORT = {
     "resulting": "result_documents engine errors rules settling",
     "documents": f"problems {WORDS} codec catalog actions engine clock",
     "operating": f"{WORDS} codec documents engine moderation personal ledger.personal",
-    "client": "hosts errors problems prizes catalog model rules documents",
+    "asking": "hosts errors problems model documents",
+    "client": "asking errors prizes catalog model rules documents",
     "api.*": (
         f"api hosts problems documents operating rewards rewarding settling resulting auth live webhooks engine {WORDS}"
         " codec catalog actions clock settings telemetry"
@@ -122,7 +123,7 @@ DRIVERS = {
     "uvicorn": "serving protocols",
     "jinja2": "api console",
     "jwt": "auth",
-    "httpx2": "client live",
+    "httpx2": "asking live",
     "httpcore2": "webhooks.sending",
     "typer": "cli",
     "rich": "cli",

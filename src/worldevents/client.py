@@ -1,37 +1,27 @@
 """A running server's verbs: the same documents as in this process, over HTTP.
 
 Every verb may be repeated without harm, because a contribution has its id and a change of an event its outcome; so what
-gets no answer is asked again a few times. Nothing is kept here between two calls, and no redirect is followed: a key
-goes to the server that was named and to no other.
+gets no answer is asked again a few times (`asking`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import random
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from decimal import Decimal
-from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from typing import Final
 from urllib.parse import quote
 
-import httpx2
-
-from worldevents import catalog, problems
+from worldevents import catalog
+from worldevents.asking import Asking, decoded, written
 from worldevents.documents import Json
 from worldevents.errors import (
-    ConfigurationInvalid,
     Internal,
-    ServerUnreachable,
     UnknownEvent,
     UnknownGoal,
     UnknownHold,
-    WorldEventsError,
 )
-from worldevents.hosts import is_loopback
 from worldevents.model import Ack, SeasonalEvent
 from worldevents.prizes import read_grant_id
 from worldevents.rules import check_id, check_user, is_slug
@@ -40,62 +30,14 @@ ITEMS_PER_CALL: Final = 1_000
 """The most items of a batch that go in one request."""
 BYTES_PER_CALL: Final = 1_000_000
 """The most of them in bytes; one item that is larger goes alone."""
-TIMEOUT_S: Final = 30.0
-"""The longest wait for a connection, and for the next bytes of an answer."""
-STREAM_TIMEOUT_S: Final = 60.0
-"""A stream says something every quarter of a minute; one that is silent for so long is dead."""
-TRIES: Final = 5
-"""How often a call is made before its server counts as unreachable."""
-STREAM_TRIES: Final = 20
-"""How often a stream that had been there is asked for again: a server may take a minute to start."""
-FIRST_WAIT_S: Final = 0.1
-LONGEST_WAIT_S: Final = 5.0
-RETRY_AFTER_MAX_S: Final = 30.0
-"""A server that asks for a longer wait is asked again after this one."""
-
-Query = Mapping[str, str | None]
-
-_NO_QUERY: Final[Query] = MappingProxyType({})
-_NOT_NOW: Final = frozenset({429, 502, 503, 504})
-_OK: Final = range(200, 300)
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,8192}")
 
 
-class Client:
+class Client(Asking):
     """`documents.Verbs` of the server at a URL: `async with Client(url, key) as verbs`.
 
     Besides what a verb raises by itself: ServerUnreachable when no try got an answer, Unauthorized and Forbidden where
     the key does not do. Amounts are sent as they are: a Decimal goes as text.
     """
-
-    def __init__(
-        self,
-        url: str,
-        key: str | None = None,
-        *,
-        tries: int = TRIES,
-        timeout_s: float = TIMEOUT_S,
-        chance: random.Random | None = None,
-    ) -> None:
-        self._url, is_loopback = _checked_url(url)
-        headers = {"user-agent": "worldevents"}
-        if key is not None:
-            if _KEY.fullmatch(key) is None:
-                raise ConfigurationInvalid("a key is printable ASCII without spaces", field="key")
-            headers["authorization"] = f"Bearer {key}"
-        # A proxy of the environment would be asked for its own loopback address.
-        self._http = httpx2.AsyncClient(headers=headers, timeout=timeout_s, trust_env=not is_loopback)
-        self._tries = tries
-        self._chance = chance or random.Random()  # noqa: S311 - spreads callers, guards nothing
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     # Reading.
 
@@ -125,7 +67,7 @@ class Client:
     # Contributing.
 
     async def contribute(self, goal_id: str, item: Json, *, ack: Ack | None = None) -> Json:
-        return await self._ask("POST", f"{_goal(goal_id)}/contributions", _written(item), ack=ack)
+        return await self._ask("POST", f"{_goal(goal_id)}/contributions", written(item), ack=ack)
 
     async def contribute_many(self, items: Sequence[Json]) -> list[Json]:
         """As the protocol says; more than `ITEMS_PER_CALL` go in several requests, one after the other.
@@ -140,7 +82,7 @@ class Client:
 
     async def _batches(self, path: str, items: Sequence[Json]) -> list[Json]:
         told: list[Json] = []
-        for batch, size in _batched([_written(item) for item in items]):
+        for batch, size in _batched([written(item) for item in items]):
             answer = await self._ask("POST", path, b'{"items":[' + b",".join(batch) + b"]}")
             results = answer.get("results")
             if not isinstance(results, list) or len(results) != size:
@@ -164,11 +106,11 @@ class Client:
 
     async def give(self, grant_id: str, *, author: str, reason: str) -> Json:
         told = {"author": author, "reason": reason}
-        return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/grant", _written(told))
+        return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/grant", written(told))
 
     async def revoke(self, grant_id: str, *, author: str, reason: str) -> Json:
         told = {"author": author, "reason": reason}
-        return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/revoke", _written(told))
+        return await self._ask("POST", f"/v1/admin/grants/{_grant(grant_id)}/revoke", written(told))
 
     async def grants_report(self) -> Json:
         return await self._get("/v1/admin/grants/report")
@@ -195,7 +137,7 @@ class Client:
         return await self._ask("PUT", "/v1/admin/events", body, query)
 
     async def _change(self, event_id: str, verb: str, **told: str) -> Json:
-        return await self._ask("POST", f"/v1/admin/events/{_event(event_id)}/{verb}", _written(told))
+        return await self._ask("POST", f"/v1/admin/events/{_event(event_id)}/{verb}", written(told))
 
     async def correct(self, item: Json, *, preview: bool = False) -> Json:
         return await self._admin("corrections", item, preview=preview)
@@ -226,7 +168,7 @@ class Client:
 
     async def _admin(self, path: str, item: Json, *, preview: bool) -> Json:
         query = {"preview": "true" if preview else None}
-        return await self._ask("POST", f"/v1/admin/{path}", _written(item), query)
+        return await self._ask("POST", f"/v1/admin/{path}", written(item), query)
 
     # Watching.
 
@@ -237,93 +179,10 @@ class Client:
         """
         for goal_id in goal_ids:
             _goal(goal_id)
-        query, last_id, failures, tries = {"goals": ",".join(goal_ids)}, "", 0, self._tries
-        while True:
-            wait_s = None
-            try:
-                headers = {"accept": "text/event-stream", "last-event-id": last_id}
-                timeout = httpx2.Timeout(TIMEOUT_S, read=STREAM_TIMEOUT_S)
-                async with self._http.stream(
-                    "GET", f"{self._url}/v1/stream", params=query, headers=headers, timeout=timeout
-                ) as response:
-                    if response.status_code not in _OK:
-                        await response.aread()
-                        _answer(response)
-                    async for event in httpx2.EventSource(response):
-                        failures, tries, last_id = 0, STREAM_TRIES, event.id or last_id
-                        wait_s = wait_s if event.retry is None else event.retry / 1000
-                        if event.event == "goal_update":
-                            yield _decoded(event.data)
-            except (httpx2.HTTPError, httpx2.StreamError, _NotNow) as error:
-                failures += 1
-                if failures == tries:
-                    raise self._unreachable(error) from None
-            await asyncio.sleep(self._wait_s(failures) if wait_s is None else wait_s)
-
-    # Asking.
-
-    async def ask(self, method: str, path: str, document: Json | None = None, *, query: Query | None = None) -> Json:
-        """The document that a route answers."""
-        return await self._ask(method, path, None if document is None else _written(document), query)
-
-    async def _get(self, path: str, **query: str | None) -> Json:
-        return await self._ask("GET", path, None, query)
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        query: Mapping[str, str | None] | None = None,
-        *,
-        ack: Ack | None = None,
-    ) -> Json:
-        params = {name: value for name, value in (query or {}).items() if value is not None}
-        headers = {} if body is None else {"content-type": "application/json"}
-        if ack is not None:
-            headers["prefer"] = f"ack={ack}"
-        failures = 0
-        while True:
-            try:
-                response = await self._http.request(
-                    method, self._url + path, content=body, params=params or None, headers=headers
-                )
-                return _answer(response)
-            except (httpx2.HTTPError, httpx2.StreamError, _NotNow) as error:
-                failures += 1
-                if failures == self._tries:
-                    raise self._unreachable(error) from None
-                asked = error.wait_s if isinstance(error, _NotNow) else 0.0
-            await asyncio.sleep(asked + self._wait_s(failures))
-
-    def _wait_s(self, failures: int) -> float:
-        """Longer after each failure, and never the same for all callers."""
-        return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**failures) * self._chance.uniform(0.5, 1)
-
-    def _unreachable(self, error: Exception) -> WorldEventsError:
-        if isinstance(error, _NotNow):
-            return error.told
-        return ServerUnreachable(f"{self._url} does not answer ({type(error).__name__})", field="server")
-
-
-class _NotNow(Exception):
-    """An answer that asks for the same call later."""
-
-    def __init__(self, told: WorldEventsError, wait_s: float) -> None:
-        super().__init__()
-        self.told = told
-        self.wait_s = wait_s
-
-
-def _checked_url(url: str) -> tuple[str, bool]:
-    """A server's address without a slash behind it, and whether it is on this machine. Raises ConfigurationInvalid."""
-    try:
-        told = httpx2.URL(url.rstrip("/"))
-    except httpx2.InvalidURL:
-        told = httpx2.URL("")
-    if told.scheme not in ("http", "https") or not told.host or told.userinfo or told.query or told.fragment:
-        raise ConfigurationInvalid("a server is named as http://127.0.0.1:8000", field="server")
-    return str(told).rstrip("/"), is_loopback(told.host)
+        async with aclosing(self._stream("/v1/stream", {"goals": ",".join(goal_ids)})) as events:
+            async for name, told in events:
+                if name == "goal_update":
+                    yield decoded(told)
 
 
 def _goal(goal_id: str) -> str:
@@ -348,16 +207,6 @@ def _grant(grant_id: str) -> str:
     return quote(grant_id, safe="")
 
 
-def _written(item: Mapping[str, Any]) -> bytes:
-    return json.dumps(item, default=_exact, separators=(",", ":")).encode("ascii")
-
-
-def _exact(value: object) -> str:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
 def _batched(items: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], int]]:
     """Items in their order, as many together as one request takes."""
     batch: list[bytes] = []
@@ -370,33 +219,3 @@ def _batched(items: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], int]]:
         size += len(item) + 1
     if batch:
         yield batch, len(batch)
-
-
-def _answer(response: httpx2.Response) -> Json:
-    """The document of an answer; an error of the server's is raised as what it is. Raises _NotNow too."""
-    if response.status_code in _OK:
-        return _decoded(response.content)
-    try:
-        problem = json.loads(response.content)
-    except ValueError:
-        problem = None
-    told = problems.error(problem)
-    if response.status_code in _NOT_NOW and (told.retryable or isinstance(told, Internal)):
-        message = f"the server answers {response.status_code}"
-        raise _NotNow(told if told.retryable else ServerUnreachable(message, field="server"), _retry_after(response))
-    raise told
-
-
-def _retry_after(response: httpx2.Response) -> float:
-    told: str = response.headers.get("retry-after", "")
-    return min(float(told), RETRY_AFTER_MAX_S) if re.fullmatch("[0-9]{1,9}", told) else 0.0
-
-
-def _decoded(body: str | bytes) -> Json:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise Internal("the server answered something that is no document of ours")
-    return document

@@ -18,15 +18,8 @@ from worldevents.ledger import open_ledger
 from worldevents.ledger.database import Database, parse_url
 from worldevents.ledger.erasing import NAMING
 from worldevents.ledger.outward import FullLedger
-from worldevents.ledger.schema import (
-    dead_letter,
-    grant_job,
-    metadata,
-    repair,
-    reward_grant,
-    webhook_delivery,
-    webhook_endpoint,
-)
+from worldevents.ledger.schema import dead_letter, grant_job, metadata, repair, reward_grant
+from worldevents.ledger.schema_outward import webhook_delivery, webhook_endpoint
 from worldevents.ledger.schema_results import final_rank
 from worldevents.model import ContributionStatus
 from worldevents.movements import Note

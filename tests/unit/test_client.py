@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from worldevents import client as module
-from worldevents import problems
+from worldevents import asking, problems
 from worldevents.catalog import load_event
 from worldevents.client import Client
 from worldevents.errors import (
@@ -93,8 +92,8 @@ def refusal(error: WorldEventsError, **headers: str) -> bytes:
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for long here."""
-    monkeypatch.setattr(module, "FIRST_WAIT_S", 0.001)
-    monkeypatch.setattr(module, "RETRY_AFTER_MAX_S", 0.01)
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(asking, "RETRY_AFTER_MAX_S", 0.01)
 
 
 def a_client(server: Server, key: str | None = None) -> Client:

@@ -12,7 +12,8 @@ from worldevents.grants import GrantStatus
 from worldevents.ledger.database import Database
 from worldevents.ledger.granting import STATUSES
 from worldevents.ledger.instants import microseconds
-from worldevents.ledger.schema import callback, reward_grant
+from worldevents.ledger.schema import reward_grant
+from worldevents.ledger.schema_outward import callback
 from worldevents.ledger.statements import upsert
 
 ROW: Final = 1

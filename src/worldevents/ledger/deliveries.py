@@ -17,7 +17,7 @@ from worldevents.grants import Announcement
 from worldevents.ledger.database import Database
 from worldevents.ledger.instants import instant, microseconds
 from worldevents.ledger.outward import Change, Claim, Delivery, DeliveryStatus, Endpoint, Outcome, Turn
-from worldevents.ledger.schema import webhook_change, webhook_delivery, webhook_endpoint
+from worldevents.ledger.schema_outward import webhook_change, webhook_delivery, webhook_endpoint
 from worldevents.ledger.statements import upsert
 
 PENDING: Final = DeliveryStatus.PENDING.value

@@ -36,9 +36,8 @@ from worldevents.ledger.schema import (
     promise,
     repair,
     reward_grant,
-    webhook_delivery,
-    webhook_endpoint,
 )
+from worldevents.ledger.schema_outward import webhook_delivery, webhook_endpoint
 from worldevents.ledger.schema_results import final_rank
 from worldevents.ledger.statements import upsert
 from worldevents.model import GoalContribution

@@ -19,7 +19,8 @@ from worldevents.ledger.deliveries import DEAD, PENDING
 from worldevents.ledger.granting import STATUSES
 from worldevents.ledger.grants import GRANTED
 from worldevents.ledger.instants import instant
-from worldevents.ledger.schema import announcement, promise, reward_grant, webhook_delivery, webhook_endpoint
+from worldevents.ledger.schema import announcement, promise, reward_grant
+from worldevents.ledger.schema_outward import webhook_delivery, webhook_endpoint
 from worldevents.prizes import Giver
 
 _grants = reward_grant.c
