@@ -23,7 +23,7 @@
 --   :seen:<hour>:<bucket>  hash  digest of (user, contribution id) -> amount|status|epoch|position
 --   :updates  channel the state after every change, as JSON
 
-local VERSION = '4'
+local VERSION = '5'
 local HOUR = 3600000000
 local DAY = 86400000000
 local FUTURE = 60000000
