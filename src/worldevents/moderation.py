@@ -228,9 +228,8 @@ class Moderation:
         if not preview:
             if known is None:
                 await self._note("ban", user, by, _all_told(before, after))
-            ban = await self._ledger.ban_user(user, at=self._clock.now(), reason=by.reason, author=by.author)
-            for goal in running:
-                await self._settled(await self._store.ban(goal.id, ban))
+            await self._ledger.ban_user(user, at=self._clock.now(), reason=by.reason, author=by.author)
+            await self._follow(user, by)
             after = {goal.id: await self._figures(goal.id, user) for goal in running}
         return Banned(user_id=user, is_banned=True, changes=self._changes(before, after), duplicate=known is not None)
 
@@ -239,6 +238,8 @@ class Moderation:
         _check_by(by)
         user = rules.check_id(user_id, "userId")
         ban, running = await self._ban_of(user), self._running()
+        if ban is None and not preview:
+            await self._follow(user, by)
         if ban is None:
             return Banned(user_id=user, is_banned=False, changes=(), duplicate=True)
         before = {goal.id: await self._figures(goal.id, user) for goal in running}
@@ -249,8 +250,20 @@ class Moderation:
             for goal_id, moved in back.items():
                 await self._settled(await self._store.unban(ban, moved, goal_id=goal_id))
             await self._ledger.lift_ban(ban.number, at=self._clock.now())
+            await self._follow(user, by)
             after = {goal_id: await self._figures(goal_id, user) for goal_id in before}
         return Banned(user_id=user, is_banned=False, changes=self._changes(before, after))
+
+    async def _follow(self, user_id: str, by: By) -> None:
+        """Have every goal refuse a user, or not, as the ledger says: one that was built again meanwhile may not."""
+        none = Ban(user_id, 0, self._clock.now(), by.reason, by.author)
+        while True:
+            ban = await self._ban_of(user_id)
+            for goal in self._goals():
+                told = self._store.ban(goal.id, ban) if ban else self._store.unban(none, (), goal_id=goal.id)
+                await self._settled(await told)
+            if await self._ban_of(user_id) == ban:
+                return
 
     async def bans(self) -> list[Ban]:
         """Every ban that is not over, oldest first."""
@@ -269,9 +282,10 @@ class Moderation:
         return movements.moved_back(goal.id, ban.user_id, ban.number, counted=-counted, held=held)
 
     def _running(self) -> list[CommunityGoal]:
-        now = self._clock.now()
-        goals = [goal for version in self._store.events.values() for goal in version.event.goals]
-        return [goal for goal in goals if now - goal.ends_at < goal.grace]
+        return [goal for goal in self._goals() if self._clock.now() - goal.ends_at < goal.grace]
+
+    def _goals(self) -> list[CommunityGoal]:
+        return [goal for version in self._store.events.values() for goal in version.event.goals]
 
     def _changes(self, before: dict[str, Figures], after: dict[str, Figures]) -> list[Change]:
         return [
