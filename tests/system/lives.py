@@ -68,8 +68,11 @@ def check(machine: type[SystemMachine], part: int, steps: int) -> str:
     return f"{did['steps']:,} steps: {figures}"
 
 
-def live(machine: type[SystemMachine], part: int, steps: int) -> Counter[str]:
-    """Let a machine live until it has made so many steps; what it did."""
+def live(machine: type[SystemMachine], part: int, steps: int, *, shrinks: bool = True) -> Counter[str]:
+    """Let a machine live until it has made so many steps; what it did. A life that fails is told as short as it can be.
+
+    Unless it `shrinks`, it is told as it was.
+    """
     did = Counter[str]()
     for more in count():
         counted = seed(part * 1_000 + more)(type(machine.__name__, (machine,), {"did": did}))
@@ -80,7 +83,7 @@ def live(machine: type[SystemMachine], part: int, steps: int) -> Counter[str]:
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink],
+            phases=[Phase.generate, Phase.shrink] if shrinks else [Phase.generate],
         )
         run_state_machine_as_test(counted, settings=lives)
         if did["steps"] >= steps:

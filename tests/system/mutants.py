@@ -72,9 +72,9 @@ def main(name: str) -> int:
 
     with on_sqlite() as machine:
         try:
-            live(machine, 0, IN_EMBEDDED)
-        except AssertionError as error:
-            print(*error.__notes__, sep="\n")
+            live(machine, 0, IN_EMBEDDED, shrinks=False)
+        except Exception as error:  # noqa: BLE001 - whatever a mistake leads to
+            print(repr(error), *getattr(error, "__notes__", ()), sep="\n")
             return 1
     return 0
 
