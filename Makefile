@@ -33,9 +33,11 @@ $(READY): pyproject.toml requirements/dev.txt requirements/realtime.txt tests/cl
 test: $(READY)
 	$(PYTEST)
 
-# Some two hours: a million schedules of faults, a thousand kills, PostgreSQL away for a minute, heartbeats at their pace.
+# Some three hours: a million schedules of faults, a million steps of a system beside its model, a thousand kills, PostgreSQL
+# away for a minute, heartbeats at their pace.
 soak: $(READY)
 	$(BIN)/python -m worldevents.testing.simulation --seeds 1000000
+	WORLDEVENTS_STEPS=1000000 REQUIRE_REAL=1 $(BIN)/python -m pytest -n auto --dist load tests/system
 	WORLDEVENTS_HEARTBEAT_MS=25000 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/realtime/test_clients.py -k heartbeats
 	TMPDIR=$${TMPDIR:-/tmp} WORLDEVENTS_CHAOS_KILLS=1000 WORLDEVENTS_CHAOS_AWAY_S=60 \
 		WORLDEVENTS_CHAOS_WEBHOOKS=100000 WORLDEVENTS_CHAOS_WEBHOOK_KILLS=100 REQUIRE_REAL=1 $(BIN)/python -m pytest tests/chaos

@@ -208,9 +208,8 @@ class Moderation(Personal):
         if not preview:
             if known is None:
                 await self._note("ban", user, by, _all_told(before, after, grants))
-            ban = await self._ledger.ban_user(user, at=self._clock.now(), reason=by.reason, author=by.author)
-            for goal in running:
-                await self._settled(await self._store.ban(goal.id, ban))
+            await self._ledger.ban_user(user, at=self._clock.now(), reason=by.reason, author=by.author)
+            await self._follow(user, by)
             after = {goal.id: await self._figures(goal.id, user) for goal in running}
             grants = await self._ledger.grants_of(user)
         changes = self._changes(before, after)
@@ -232,18 +231,32 @@ class Moderation(Personal):
             for goal_id, moved in back.items():
                 await self._settled(await self._store.unban(ban, moved, goal_id=goal_id))
             await self._ledger.lift_ban(ban.number, at=self._clock.now())
+            await self._follow(user, by)
             after = {goal_id: await self._figures(goal_id, user) for goal_id in before}
             grants = await self._ledger.grants_of(user)
         return Banned(user_id=user, is_banned=False, changes=self._changes(before, after), grants=grants)
 
     async def _take_again(self, user: str, grants: Sequence[RewardGrant], by: By, *, preview: bool) -> Banned:
         """Take a user again who was banned when erased; what the ban moved out stays out: it is the tombstone's."""
+        if not preview:
+            await self._follow(user, by)
         is_barred = user in await self._ledger.barred()
         if is_barred and not preview:
             await self._note("unban", user, by, {})
             await self._ledger.take_again(user)
             await self._store.hiding_changed()
         return Banned(user_id=user, is_banned=False, changes=(), grants=grants, duplicate=not is_barred)
+
+    async def _follow(self, user_id: str, by: By) -> None:
+        """Have every goal refuse a user, or not, as the ledger says: one that was built again meanwhile may not."""
+        none = Ban(user_id, 0, self._clock.now(), by.reason, by.author)
+        while True:
+            ban = await self._ledger.ban_of(user_id)
+            for goal in self._goals():
+                told = self._store.ban(goal.id, ban) if ban else self._store.unban(none, (), goal_id=goal.id)
+                await self._settled(await told)
+            if await self._ledger.ban_of(user_id) == ban:
+                return
 
     async def bans(self) -> list[Ban]:
         """Every ban that is not over, oldest first."""

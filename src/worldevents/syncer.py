@@ -231,6 +231,8 @@ class Syncer:
 
     async def _restore_if(self, partition: Partition, found: Backlog) -> Turn:
         """Restore what was found, unless somebody else did between the two looks at it."""
+        # Whoever does: the names may have gone with the memory.
+        self._is_named = False
         found = await self._store.backlog(partition, after=found.last, limit=1)
         watermark = await self._ledger.watermark(partition)
         if watermark is not None and watermark.epoch == found.epoch and found.is_open:

@@ -10,13 +10,14 @@ from worldevents.errors import (
     BelowZero,
     ContributionConflict,
     GoalNotOpen,
+    LedgerBehind,
     LimitExceeded,
     StoreLost,
     StoreUnavailable,
     UserBanned,
     WorldEventsError,
 )
-from worldevents.model import ContributionStatus, Limits
+from worldevents.model import ContributionStatus, Limits, Position, Repair
 from worldevents.movements import Movement
 from worldevents.testing.builders import DURING, ENDS_AT, GRACE, a_contribution
 from worldevents.testing.clock import ManualClock
@@ -149,6 +150,22 @@ async def test_a_ban_of_what_counted_twice_is_done_again(opened: Opened, clock: 
     assert ["user_banned"] == await opened.tell(a_contribution("b", 1))
     assert [-10] == [one.contribution.amount for one in await opened.store.ban("volume", ban)]
     assert (0, 0, 0) == await sums(opened)
+
+
+async def test_a_ban_between_two_repairs_comes_later(opened: Opened, clock: ManualClock) -> None:
+    """While the user has less than nothing, nobody knows how much there is to move out."""
+    await opened.tell(a_contribution("a", 10))
+    assert await opened.syncer.once()
+    clock.move(timedelta(hours=4))
+    await opened.tell(a_contribution("a", 10))
+    ban = await opened.ledger.ban_user("ann", at=DURING, reason="cheats", author="ops")
+    await opened.store.ban("volume", ban)
+    position = Position(opened.field("epoch"), 2)
+    await opened.store.take_back([Repair(VOLUME, position, "ann", 10, ContributionStatus.COUNTED)])
+    before = opened.everything()
+    with pytest.raises(LedgerBehind):
+        await opened.store.ban("volume", ban)
+    assert before == opened.everything()
 
 
 async def test_nobody_fills_in_bans_of_a_goal_that_is_not_his(opened: Opened) -> None:

@@ -108,3 +108,13 @@ async def test_what_somebody_else_restores_is_no_loss(
     opened.client.hset(opened.key("state"), "touched", "0")
     assert await opened.syncer.once()
     assert "a restoration was not finished" in caplog.text
+
+
+async def test_names_are_there_again(opened: Opened) -> None:
+    """The names of users went with the memory of all goals: the one who builds it again tells them again."""
+    await opened.tell(a_contribution("a", 5, display_name="Ann"))
+    assert await opened.syncer.once()
+    opened.client.flushall()
+    assert await opened.syncer.once()
+    found = await opened.store.leaderboard("volume", limit=1)
+    assert ["Ann"] == [row.display_name for row in found.contributors]

@@ -255,6 +255,18 @@ async def test_a_standing_says_that_a_user_is_banned(runtime: Runtime, moderatio
 # Hiding.
 
 
+async def test_the_end_of_a_ban_may_be_repeated(runtime: Runtime, moderation: Moderation) -> None:
+    """Whoever built a goal again while a ban ended has the user refused there: the same command again mends it."""
+    await moderation.ban("ann", by=OPS)
+    (ban,) = await moderation.bans()
+    await moderation.unban("ann", by=OPS)
+    await runtime.store.ban("volume", ban)
+    with pytest.raises(errors.UserBanned):
+        await give(runtime, ("ann", 1))
+    assert (await moderation.unban("ann", by=OPS)).duplicate
+    await give(runtime, ("ann", 1))
+
+
 async def test_a_hidden_user_counts_and_is_not_shown(runtime: Runtime, moderation: Moderation) -> None:
     """The row is left out, everything else is as before; shown again it is back."""
     await give(runtime, ("ann", 60), ("bob", 50))

@@ -16,7 +16,7 @@ Laws, which `worldevents.testing.StoreLaws` holds every back end to:
 17. Movements (`movements`) are done once for each id, all that are asked for together or none; one that would leave a
     user below zero, or come after the grace, changes nothing. They are in the same sums, order and updates.
 18. A banned user's new contributions and movements are refused, in every process; the ban has moved out what the user
-    had in that same moment. Lifted, it moves back exactly that.
+    had in that same moment, unless the grace is over. Lifted, it moves back exactly that.
 19. A hidden user's row is left out of boards, in every process, and nothing else changes: not the others' ranks, not
     the count of contributors, and not the row or share that is told to the user's own asking.
 20. What is closed is closed in every process: from then on nothing moves the goal's sums, and what has moved them is in
@@ -108,7 +108,7 @@ class Store(Protocol):
     async def ban(self, goal_id: str, ban: Ban) -> list[Receipt]:
         """Refuse a user in a goal from now on, and move out what the user has there (law 18): what was moved now.
 
-        Done again, it moves nothing more. Raises what `move` raises.
+        Done again, it moves nothing more; and nothing where the grace is over. Raises what `move` raises.
         """
         ...
 

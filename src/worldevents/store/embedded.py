@@ -218,6 +218,8 @@ class EmbeddedStore:
     async def ban(self, goal_id: str, ban: Ban) -> list[Receipt]:
         def taken(live: LiveGoal) -> Sequence[Movement]:
             live.banned.add(ban.user_id)
+            if self._clock.now() - live.goal.ends_at >= live.goal.grace:
+                return ()
             has = {"counted": live.ranking.amount(ban.user_id), "held": live.held[ban.user_id]}
             return movements.moved_out(goal_id, ban.user_id, ban.number, **has)
 

@@ -133,14 +133,21 @@ class LedgerModel:
 
 
 class StoreModel(LedgerModel):
-    """The same rows, and the judgement of each contribution."""
+    """The same rows, and the judgement of each contribution; what they unlock is the ledger's to say."""
 
     def __init__(self) -> None:
         super().__init__()
         self.days: dict[Key, datetime] = {}
+        self.said: dict[Key, str | None] = {}
+        """The display names that came with rows."""
         self.banned: set[str] = set()
         self.place: Callable[[str], int] = lambda _: 0
         """The partition that a user is in: everyone's history is that of one partition."""
+
+    @staticmethod
+    def counts(amount: int, status: str) -> int:
+        """What a row adds to what counts."""
+        return amount * _COUNTS.get(status, 0)
 
     def board(self, goal_id: str) -> list[tuple[int, str, int, str | None]]:
         """Rank, user, amount and name, most first."""
@@ -160,8 +167,8 @@ class StoreModel(LedgerModel):
             return f"{status} again" if amount == item.amount else "contribution_conflict"
         told = "user_banned" if item.user_id in self.banned else self._judge(item, now)
         if told in ("counted", "held", "late"):
-            self.days[key] = item.occurred_at or now
-            self.keep(item, told)
+            self.days[key], self.said[key] = item.occurred_at or now, item.display_name
+            self.rows[key] = (item.amount, told)
         return told
 
     def _judge(self, item: GoalContribution, now: datetime) -> str:
@@ -226,7 +233,6 @@ class StoreModel(LedgerModel):
         if min(self.sum(goal_id, what, user) for what in ("counted", "held")) < 0:
             self.rows = before
             return "below_zero"
-        self._unlock(goal)
         return "moved"
 
     def ban(self, goal_id: str, user: str, number: int) -> None:
@@ -242,4 +248,3 @@ class StoreModel(LedgerModel):
             amount, status = self.rows.get((goal_id, user, f"{row_id}-{number}"), (0, ""))
             if amount:
                 self.rows[goal_id, user, f"back-{row_id}-{number}"] = (-amount, status)
-        self._unlock(self.goals[goal_id])

@@ -204,6 +204,19 @@ class MovingLaws:
         await opened.unban("ann")
         assert await opened.tell(a_contribution("a", goal="new")) == ["counted"]
 
+    async def test_law_18_after_the_grace_it_refuses_and_moves_nothing(
+        self, opened: OpenStore, clock: ManualClock
+    ) -> None:
+        """Law 18: where nothing moves any more the user keeps what is there, and nothing is taken, not even as late."""
+        await opened.tell(a_contribution("a", 60))
+        clock.set(ENDS_AT + GRACE)
+        before = await share(opened)
+        await opened.ban("ann", at=clock.now())
+        late = a_contribution("b", occurred_at=DURING)
+        assert (await share(opened), await opened.tell(late)) == (before, ["user_banned"])
+        await opened.unban("ann", at=clock.now())
+        assert (await share(opened), await opened.tell(late)) == (before, ["late"])
+
     # Law 19.
 
     async def test_law_19_a_hidden_row_is_left_out(self, opened: OpenStore) -> None:

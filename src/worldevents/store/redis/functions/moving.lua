@@ -49,16 +49,20 @@ local function refused(batch, user, by_ban)
   end
 end
 
--- An amount of '*' is all that the user has: what counts is taken away, what is held is rejected.
-local function movements(base, user, args, first)
+-- An amount of '*' is all that the user has: what counts is taken away, what is held is rejected. After the grace it
+-- is nothing. Where that is less than nothing, a repair is on its way: nobody knows how much it will be.
+local function movements(base, user, is_over, args, first)
+  local counted, held = counted_by(base, user), tonumber(redis.call('HGET', base .. ':held', user) or '0')
   local found = {}
   for place = first, #args, 5 do
     local item = {user = user, id = args[place], digest = args[place + 1], status = args[place + 3],
                   known = args[place + 4], is_all = args[place + 2] == '*'}
-    if item.is_all and item.status == 'corrected' then
-      item.amount = -counted_by(base, user)
+    if item.is_all and (counted < 0 or held < 0) then
+      return nil
+    elseif item.is_all and is_over then
+      item.amount = 0
     elseif item.is_all then
-      item.amount = tonumber(redis.call('HGET', base .. ':held', user) or '0')
+      item.amount = item.status == 'corrected' and -counted or held
     else
       item.amount = tonumber(args[place + 2])
     end
@@ -91,8 +95,11 @@ local function move(keys, args)
   end
   local batch = picture(base, goal, now(args[1]), tonumber(args[5]))
   batch.hours, batch.counts, batch.holds = hours(base, batch.arrived, tonumber(args[2])), 0, 0
-  local answers = {}
-  for place, item in ipairs(movements(base, user, args, 8)) do
+  local told, answers = movements(base, user, batch.arrived >= tonumber(goal.closes), args, 8), {}
+  if not told then
+    return {'BEHIND'}
+  end
+  for place, item in ipairs(told) do
     answers[place] = note_movement(batch, item)
     if not answers[place] then
       return {'!contribution_conflict'}
