@@ -17,7 +17,8 @@ from hypothesis.stateful import initialize, precondition, rule
 from worldevents import movements
 from worldevents.engine import Offer
 from worldevents.model import Ack, GoalContribution, Limits, OutlierRule
-from worldevents.moderation import By, Moved
+from worldevents.moderation import Moved
+from worldevents.movements import By
 from worldevents.testing.builders import STARTS_AT, with_target
 from worldevents.testing.clock import ManualClock
 from worldevents.testing.models import Key
