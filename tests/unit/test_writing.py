@@ -95,7 +95,8 @@ def events(draw: st.DrawFn) -> SeasonalEvent:
 
 def _legal(goal: CommunityGoal, metric: Metric, draw: st.DrawFn) -> CommunityGoal:
     tiers = tuple(_rewarded(tier, draw) for tier in goal.tiers)
-    return replace(goal, name=draw(names), metric=metric, tiers=tiers, cancelled_at=None)
+    consolation = None if goal.consolation is None else _rewarded(goal.consolation, draw)
+    return replace(goal, name=draw(names), metric=metric, tiers=tiers, consolation=consolation, cancelled_at=None)
 
 
 def _rewarded(tier: GoalTier, draw: st.DrawFn) -> GoalTier:
