@@ -12,10 +12,13 @@ import pytest
 
 from tests.servers import RedisServer
 from worldevents import settling
-from worldevents.model import Ack
+from worldevents.ledger.base import OutboxLedger
+from worldevents.model import Ack, Partition
 from worldevents.results import GoalResult
 from worldevents.runtime import Runtime, open_runtime
 from worldevents.settings import Settings
+from worldevents.settling import Arrivals
+from worldevents.store.base import BufferedStore
 from worldevents.testing import ManualClock
 from worldevents.testing.builders import DURING, ENDS_AT, GRACE, a_goal, a_tier, an_event
 
@@ -167,3 +170,43 @@ async def test_two_processes_have_one_result(settings: Settings, clock: ManualCl
         assert 1 == sum(announcement.kind == "event.settled" for announcement in told)
         board = await other.settling.board("volume", limit=1_000)
         assert [(1, 10)] * 30 == [(row.rank, row.amount) for row in board.rows]
+
+
+VOLUME = Partition("volume")
+
+
+async def carried(store: BufferedStore, ledger: OutboxLedger) -> int:
+    """Take what waits to the ledger, as a syncer that dies right then; says how much is to be taken back."""
+    mark = await ledger.watermark(VOLUME)
+    assert mark is not None
+    found = await store.backlog(VOLUME, after=mark.seq, limit=100)
+    drained = await ledger.drain(mark, found.run_id, found.entries, at=OVER)
+    assert drained is not None
+    return drained.repairs
+
+
+async def test_the_fence_stays_and_repairs_are_waited_for(
+    settings: Settings, clock: ManualClock, redis_server: RedisServer
+) -> None:
+    """In the ledger is what was there at the first look after the close; late rows behind it are not waited for."""
+    await published(settings, clock)
+    async with open_runtime(without_syncer(settings), clock=clock) as runtime:
+        store: BufferedStore = runtime.store  # type: ignore[assignment]
+        ledger: OutboxLedger = runtime.ledger  # type: ignore[assignment]
+        arrivals = Arrivals(store, ledger, batch_max=100)
+        await count(runtime, "ann")
+        assert 0 == await carried(store, ledger)
+        with redis_server.client() as client:
+            for key in client.scan_iter(f"{settings.redis_prefix}:*:seen:*"):
+                client.delete(key)
+        # Redis has forgotten the id, and counts it twice.
+        await count(runtime, "ann", "bob")
+        clock.set(OVER)
+        assert not await arrivals.are_in("volume", version=1)
+        assert 1 == await carried(store, ledger)
+        assert not await arrivals.are_in("volume", version=1)
+        repairs = await ledger.repairs(VOLUME)
+        await store.take_back(repairs)
+        await ledger.repaired(repairs, at=OVER)
+        await runtime.engine.contribute("volume", "cid", 9, contribution_id="late", occurred_at=DURING)
+        assert await arrivals.are_in("volume", version=1)

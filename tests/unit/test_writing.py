@@ -96,8 +96,7 @@ def events(draw: st.DrawFn) -> SeasonalEvent:
 def _legal(goal: CommunityGoal, metric: Metric, draw: st.DrawFn) -> CommunityGoal:
     tiers = tuple(_rewarded(tier, draw) for tier in goal.tiers)
     consolation = None if goal.consolation is None else _rewarded(goal.consolation, draw)
-    told = {"metric": metric, "tiers": tiers, "consolation": consolation}
-    return replace(goal, name=draw(names), cancelled_at=None, **told)
+    return replace(goal, name=draw(names), metric=metric, tiers=tiers, consolation=consolation, cancelled_at=None)
 
 
 def _rewarded(tier: GoalTier, draw: st.DrawFn) -> GoalTier:
