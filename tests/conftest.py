@@ -28,7 +28,7 @@ if "CI" not in os.environ:
 # The shipped suites assert like tests: a failure shows both sides.
 pytest.register_assert_rewrite("worldevents.testing")
 
-LONG = ("simulation", "chaos", "acceptance", "store")
+LONG = ("simulation", "system", "chaos", "acceptance", "store")
 """Folders with long modules: they begin first, so that none of them is left to one processor in the end."""
 REAL = {
     *("postgres", "redis_server", "redis_cluster", "valkey_server", "kept_postgres", "kept_redis"),

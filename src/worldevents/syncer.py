@@ -21,6 +21,7 @@ from worldevents.comparing import Comparer, Finding
 from worldevents.errors import UnknownGoal, WorldEventsError
 from worldevents.ledger.base import Drained, OutboxLedger, Watermark
 from worldevents.model import OutboxEntry, Partition, Position
+from worldevents.movements import Ban
 from worldevents.restoring import Restorer
 from worldevents.store.base import Backlog, BufferedStore
 from worldevents.telemetry import Telemetry
@@ -296,13 +297,14 @@ class Syncer:
             _log.error("the store differs from the ledger: %s", finding)
             self._telemetry.differences.inc()
             return await self._restore(goal_id, finding.seen, "it differed from the ledger")
-        await self._tell_again(goal_id)
+        if await self._tell_again(goal_id):
+            return Turn.MORE
         self._compare_at[goal_id] = self._clock.now() + timedelta(seconds=COMPARE_S)
         self._changed.discard(goal_id)
         return Turn.DONE
 
-    async def _tell_again(self, goal_id: str) -> None:
-        """What the store missed where a syncer died after the ledger had decided."""
+    async def _tell_again(self, goal_id: str) -> bool:
+        """What the store missed where somebody died after the ledger had decided; whether that may have moved sums."""
         for mark in (await self._ledger.standing(goal_id)).watermarks:
             await self._store.acknowledge(mark.partition, Position(mark.epoch, mark.seq))
         names = {} if self._is_named else await self._ledger.display_names()
@@ -311,6 +313,21 @@ class Syncer:
         if names or {one.threshold for one in unlocks} != {one.threshold for one in known}:
             await self._store.decided(goal_id, unlocks=unlocks, names=names)
         self._is_named = True
+        return await self._tell_bans(goal_id)
+
+    async def _tell_bans(self, goal_id: str) -> bool:
+        """Have the store refuse whom the ledger has banned and nobody else; whether anybody was missing."""
+        # In this order: a ban is in the ledger before any store has it.
+        refused = [user for one in self._store.partitions(goal_id) for user in await self._store.refused(one)]
+        bans = {one.user_id: one for one in await self._ledger.bans()}
+        wrong = sorted(bans.keys() ^ set(refused))
+        for user_id in wrong:
+            _log.warning("goal %s: whether %s is banned is told again", goal_id, user_id)
+            if user_id in bans:
+                await self._store.ban(goal_id, bans[user_id])
+            else:
+                await self._store.unban(Ban(user_id, 0, self._clock.now(), "", ""), (), goal_id=goal_id)
+        return bool(wrong)
 
     async def reconcile(self, *, fix: bool) -> list[Finding]:
         """Every goal compared, its contributors counted again; with `fix`, what differs is built from the ledger."""

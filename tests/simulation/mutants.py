@@ -5,9 +5,11 @@ python -m tests.simulation.mutants "rescues nothing"
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
 from typing import Final, NamedTuple
 
 SEEDS: Final = 3_000
@@ -166,16 +168,42 @@ MUTANTS: Final = (
 )
 
 
+class _Mistaken(SourceFileLoader):
+    """Loads a module with its mistake, from the text and never from what was compiled of it before."""
+
+    def __init__(self, mutant: Mutant, path: str) -> None:
+        super().__init__(mutant.module, path)
+        self._mutant = mutant
+
+    def get_code(self, fullname: str) -> CodeType:
+        mutant, source = self._mutant, self.get_source(fullname) or ""
+        times = source.count(mutant.right)
+        assert times == 1, f"{mutant.name}: the text stands there {times} times"
+        return self.source_to_code(source.replace(mutant.right, mutant.wrong).encode(), self.path)
+
+
+class _Finder(MetaPathFinder):
+    """Finds the module with its mistake, whoever imports it."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self._mutant.module:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        assert spec is not None
+        assert spec.origin is not None
+        spec.loader = _Mistaken(self._mutant, spec.origin)
+        return spec
+
+
 def install(mutant: Mutant) -> None:
-    """Load the module with its mistake, for all who import it from now on."""
-    spec = importlib.util.find_spec(mutant.module)
-    assert spec is not None
-    assert spec.origin is not None
-    source = Path(spec.origin).read_text("utf-8")
-    assert source.count(mutant.right) == 1, f"{mutant.name}: the text stands there {source.count(mutant.right)} times"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[mutant.module] = module
-    exec(compile(source.replace(mutant.right, mutant.wrong), spec.origin, "exec"), module.__dict__)  # noqa: S102
+    """Have the module loaded with its mistake, when it is imported for the first time from now on."""
+    assert mutant.module not in sys.modules
+    sys.meta_path.insert(0, _Finder(mutant))
 
 
 def main(name: str) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.running import python
 from worldevents.testing.simulation import run_seeds
-from worldevents.testing.simulation.scenario import Fault
+from worldevents.testing.simulation.scenario import Fault, Verb
 
 SEEDS = 20_000
 PARTS = 8
@@ -21,7 +21,16 @@ def test_nothing_is_amiss_after_any_schedule(part: int) -> None:
     size = SEEDS // PARTS
     figures = run_seeds(range(part * size, (part + 1) * size))
     assert ({}, size) == (figures.failed, figures.seeds)
-    happened = {*(fault.name.lower() for fault in Fault), "repairs", "repeats", "conflicts", "dead letters", "unlocks"}
+    happened = {
+        *(fault.name.lower() for fault in Fault),
+        *Verb,
+        "user_banned",
+        "repairs",
+        "repeats",
+        "conflicts",
+        "dead letters",
+        "unlocks",
+    }
     assert set() == {one for one in happened if not figures.did[one]}
 
 

@@ -168,6 +168,21 @@ async def test_a_ban_between_two_repairs_comes_later(opened: Opened, clock: Manu
     assert before == opened.everything()
 
 
+async def test_who_is_refused_follows_the_ledger(opened: Opened, clock: ManualClock) -> None:
+    """A ban that the store has missed is made good a minute later, and so is the end of one."""
+    await opened.tell(a_contribution("a", 10), a_contribution("b", 5, user="bob"))
+    assert await opened.syncer.once()
+    ban = await opened.ledger.ban_user("ann", at=DURING, reason="cheats", author="ops")
+    clock.move(timedelta(seconds=61))
+    assert (5, 0, 1) == await sums(opened)
+    assert frozenset({"ann"}) == await opened.store.refused(VOLUME)
+    assert ["user_banned"] == await opened.tell(a_contribution("c", 1))
+    await opened.ledger.lift_ban(ban.number, at=DURING)
+    clock.move(timedelta(seconds=61))
+    assert await opened.syncer.once()
+    assert ["counted"] == await opened.tell(a_contribution("c", 1))
+
+
 async def test_nobody_fills_in_bans_of_a_goal_that_is_not_his(opened: Opened) -> None:
     """Bans are filled in by who has shut the goal, like all else."""
     assert await opened.store.shut({VOLUME: opened.field("epoch")}, token=OWN)

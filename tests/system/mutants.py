@@ -38,7 +38,6 @@ MUTANTS: Final = (
         "ContributionStatus.CORRECTED: (1, 0)",
         "ContributionStatus.CORRECTED: (-1, 0)",
     ),
-    Mutant("somebody may have less than nothing", _MOVEMENTS, "user[0] + counted < 0 or", "False or"),
     Mutant("a reward is granted below its minimum", _GRANTING, "before < one.least <= after", "before < one.least"),
     Mutant("a job leaves out who has just enough", _JOBS, "users.amount >= job.least", "users.amount > job.least"),
     Mutant(

@@ -305,6 +305,10 @@ class BufferedStore(Store, Protocol):
         """The sum of all contributors' amounts, counted again; None where it changed while it was counted."""
         ...
 
+    async def refused(self, partition: Partition) -> frozenset[str]:
+        """Who is banned there."""
+        ...
+
     async def flushed(self, goal_ids: Sequence[str]) -> None:
         """Return when all that was applied to these goals is on the disk of their servers."""
         ...

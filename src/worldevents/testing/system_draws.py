@@ -43,7 +43,7 @@ offers = st.builds(
 )
 limits = st.builds(
     Limits,
-    per_contribution=st.sampled_from([None, 50]),
+    per_contribution=st.sampled_from([None, 24]),
     per_user_day=st.sampled_from([None, 60]),
     per_user=st.sampled_from([None, 75]),
     over=st.sampled_from(OverLimit),

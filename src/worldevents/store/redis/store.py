@@ -297,6 +297,11 @@ class RedisStore(Users, Speaking):
             epoch, seq = one.position
             await self._call("take_back", one.partition, epoch, str(seq), one.user_id, str(one.amount), one.status)
 
+    async def refused(self, partition: Partition) -> frozenset[str]:
+        with failing():
+            found = await self._connection.client.hkeys(f"{self._keys.partition(partition)}:banned")
+        return frozenset(one.decode() for one in found)
+
     async def decided(self, goal_id: str, *, unlocks: Sequence[TierUnlock], names: Mapping[str, str]) -> None:
         await self._name(names)
         await self._call("decide", self.partitions(goal_id)[0], words.unlocks_told(unlocks), str(len(unlocks)))

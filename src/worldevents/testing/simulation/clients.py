@@ -13,19 +13,24 @@ from worldevents.model import (
     CommunityGoal,
     EventVersion,
     GoalContribution,
+    GoalProgress,
     GoalState,
     OutboxEntry,
     Partition,
     Position,
+    Receipt,
     Repair,
     SeasonalEvent,
     TierUnlock,
     Unreadable,
 )
-from worldevents.movements import Ban
+from worldevents.movements import Ban, Hold, Movement, Note, moved_out
 from worldevents.store.base import Answer, Backlog, Restoration
+from worldevents.testing.simulation import moving
 from worldevents.testing.simulation.database import Database
-from worldevents.testing.simulation.memory import Known, Server
+from worldevents.testing.simulation.memory import Server
+from worldevents.testing.simulation.moving import Wanted
+from worldevents.testing.simulation.share import Known
 from worldevents.testing.simulation.wire import Process, Wire
 
 T = TypeVar("T")
@@ -99,8 +104,25 @@ class ModelLedger:
     ) -> tuple[list[Held], int | None]:
         return await self._call(self._database.recent, goal_id, since, before, limit)
 
+    # What operators do.
+
+    async def note(self, told: Note) -> Note:
+        return await self._call(self._database.note, told)
+
+    async def holds(self, *, goal_id: str | None = None, after: int = 0, limit: int = 100) -> list[Hold]:
+        return await self._call(self._database.holds, goal_id, after, limit)
+
+    async def hold(self, hold_id: int) -> Hold:
+        return await self._call(self._database.hold, hold_id)
+
+    async def ban_user(self, user_id: str, *, at: datetime, reason: str, author: str) -> Ban:
+        return await self._call(self._database.ban_user, user_id, at, reason, author)
+
+    async def lift_ban(self, number: int, *, at: datetime) -> None:
+        await self._call(self._database.lift_ban, number, at)
+
     async def bans(self) -> list[Ban]:
-        return []
+        return await self._call(self._database.bans)
 
 
 class ModelStore:
@@ -175,11 +197,41 @@ class ModelStore:
         except LedgerUnavailable as error:
             answers.update(dict.fromkeys(old, error))
             return {}
-        return {
-            place: Known(one.amount, one.status, one.position, _FOR_EVER)
-            for place, one in zip(old, found, strict=True)
-            if one is not None
-        }
+        known = zip(old, map(_known, found), strict=True)
+        return {place: one for place, one in known if one is not None}
+
+    # Moving.
+
+    async def move(self, movements: Sequence[Movement]) -> list[Receipt]:
+        goal_id, user_id = movements[0].contribution[:2]
+        return await self._move(goal_id, user_id, movements)
+
+    async def ban(self, goal_id: str, ban: Ban) -> list[Receipt]:
+        all_of_it = moved_out(goal_id, ban.user_id, ban.number, counted=1, held=1)
+        return await self._move(goal_id, ban.user_id, all_of_it, ban=moving.BAN)
+
+    async def unban(self, ban: Ban, movements: Sequence[Movement], *, goal_id: str) -> list[Receipt]:
+        return await self._move(goal_id, ban.user_id, movements, ban=moving.LIFT)
+
+    async def _move(self, goal_id: str, user_id: str, movements: Sequence[Movement], *, ban: str = "") -> list[Receipt]:
+        goal, is_all = self.goal(goal_id), ban == moving.BAN
+        found = [None] * len(movements) if is_all else await self._ledger.look_up([one[0] for one in movements])
+        wanted = [Wanted(one, is_all, _known(held)) for one, held in zip(movements, found, strict=True)]
+        partition = self._server.partition_of(goal_id, user_id)
+        done = await self._call(self._server.move, partition, user_id, wanted, ban)
+        return [
+            Receipt(one.movement[0], goal.metric, one.movement.status, one.is_repeat, 0, 0, one.position)
+            for one in done
+        ]
+
+    async def progress(self, goal_id: str, user_id: str | None) -> GoalProgress:
+        goal = self.goal(goal_id)
+        return await self._call(self._progress, goal, user_id or "")
+
+    def _progress(self, goal: CommunityGoal, user_id: str) -> GoalProgress:
+        state = self._state(goal)
+        own = self._server.share(self._server.partition_of(goal.id, user_id)).users.get(user_id, (0, 0))
+        return GoalProgress(state=state, user_contribution=own[0], user_pending=own[1])
 
     async def state(self, goal_id: str) -> GoalState:
         goal = self.goal(goal_id)
@@ -217,6 +269,9 @@ class ModelStore:
     async def sum_of_users(self, partition: Partition) -> int | None:
         return await self._call(self._server.sum_of_users, partition)
 
+    async def refused(self, partition: Partition) -> frozenset[str]:
+        return await self._call(self._server.refused, partition)
+
     async def flushed(self, goal_ids: Sequence[str]) -> None:
         await self._call(self._server.flush, goal_ids)
 
@@ -253,3 +308,7 @@ class ModelStore:
                 if not await self._call(server.fill_ids, one, token, epoch, known):
                     return False
         return True
+
+
+def _known(held: Held | None) -> Known | None:
+    return None if held is None else Known(held.amount, held.status, held.position, _FOR_EVER)

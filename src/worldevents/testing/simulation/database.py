@@ -5,13 +5,14 @@ Plain dictionaries. A transaction is a function here: it is done as a whole, or 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from worldevents.errors import EventConflict
+from worldevents.errors import EventConflict, UnknownHold
 from worldevents.ledger.base import DeadLetter, Drained, GoalTotals, Held, Standing, UserTotals, Watermark
 from worldevents.model import (
     ContributionStatus,
@@ -24,7 +25,7 @@ from worldevents.model import (
     TierUnlock,
     Unreadable,
 )
-from worldevents.movements import effect
+from worldevents.movements import DECISION, Ban, Hold, Note, effect
 
 COUNTED = ContributionStatus.COUNTED
 POISON: Final = "poison"
@@ -67,6 +68,10 @@ class Tables:
     done: dict[tuple[Partition, Position], datetime] = field(default_factory=dict)
     """When repairs were done, or became void: they are remembered."""
     dead_letters: dict[tuple[Partition, Position], DeadLetter] = field(default_factory=dict)
+    bans: list[Ban] = field(default_factory=list)
+    """All that there ever were."""
+    lifted: set[int] = field(default_factory=set)
+    notes: list[Note] = field(default_factory=list)
 
 
 class Database:
@@ -98,20 +103,10 @@ class Database:
         if tables.watermarks.get(partition) != watermark:
             return None
         repairs, letters = len(tables.repairs), len(tables.dead_letters)
-        kept: list[OutboxEntry] = []
         for entry in entries:
             if isinstance(entry, Unreadable):
                 self._bury(partition, entry, now)
-                continue
-            row = tables.rows.get(key_of(entry.contribution))
-            if entry.contribution.contribution_id.startswith(POISON):
-                self._bury(partition, entry, now)
-                self._repair(watermark, entry)
-            elif row is None:
-                self._keep(partition, entry)
-                kept.append(entry)
-            elif row.entry.position != entry.position:
-                self._repair(watermark, entry)
+        kept = self._append(watermark, [one for one in entries if isinstance(one, OutboxEntry)], now)
         names = self._name(kept)
         unlocks = self._unlock(partition.goal_id, kept, now)
         own = [one.position.seq for one in entries if one.position.epoch == watermark.epoch]
@@ -128,6 +123,36 @@ class Database:
             unlocks=unlocks,
             names=names,
         )
+
+    def _append(self, watermark: Watermark, entries: Sequence[OutboxEntry], now: datetime) -> list[OutboxEntry]:
+        """Keep what is new; what the database does not take, or its user does not have, is found by halves."""
+        new: dict[Key, OutboxEntry] = {}
+        for entry in entries:
+            if key_of(entry.contribution) not in self.tables.rows:
+                new.setdefault(key_of(entry.contribution), entry)
+        if any(key[2].startswith(POISON) for key in new) or self._leaves_less_than_nothing(new.values()):
+            if len(entries) == 1:
+                self._bury(watermark.partition, entries[0], now)
+                self._repair(watermark, entries[0])
+                return []
+            half = len(entries) // 2
+            first = self._append(watermark, entries[:half], now)
+            return first + self._append(watermark, entries[half:], now)
+        for entry in new.values():
+            self._keep(watermark.partition, entry)
+        for entry in entries:
+            if self.tables.rows[key_of(entry.contribution)].entry.position != entry.position:
+                self._repair(watermark, entry)
+        return list(new.values())
+
+    def _leaves_less_than_nothing(self, new: Iterable[OutboxEntry]) -> bool:
+        sums: dict[tuple[str, str], tuple[int, int]] = {}
+        for one in new:
+            item = one.contribution
+            key, moved = (item.goal_id, item.user_id), effect(one.status, item.amount)
+            own = sums.get(key) or self.tables.users.get(key, (0, 0))
+            sums[key] = own[0] + moved[0], own[1] + moved[1]
+        return any(min(own) < 0 for own in sums.values())
 
     def _keep(self, partition: Partition, entry: OutboxEntry) -> None:
         tables, item = self.tables, entry.contribution
@@ -153,24 +178,22 @@ class Database:
         """Unlock what the total reaches, by the row that reached it."""
         tables, unlocks = self.tables, []
         total = tables.totals[goal_id].total
-        before = total - sum(one.contribution.amount for one in kept if one.status is COUNTED)
+        moved = [effect(one.status, one.contribution.amount)[0] for one in kept]
+        # The highest sum on the way counts.
+        sums = list(itertools.accumulate(moved, initial=total - sum(moved)))
         tiers = [
             tier
             for version in tables.events.values()
             for goal in version.event.goals
             if goal.id == goal_id
             for tier in goal.tiers
-            if tier.threshold_value <= total
+            if tier.threshold_value <= max(sums)
         ]
         for tier in tiers:
             if (goal_id, tier.threshold) in tables.unlocks:
                 continue
-            reached, by = before, None
-            for one in kept:
-                reached += one.contribution.amount if one.status is COUNTED else 0
-                if reached >= tier.threshold_value:
-                    by = one
-                    break
+            reached = next(place for place, one in enumerate(sums) if one >= tier.threshold_value)
+            by = kept[reached - 1] if reached else None
             unlock = TierUnlock(
                 goal_id=goal_id,
                 threshold=tier.threshold,
@@ -228,6 +251,48 @@ class Database:
             place = one.partition, one.position
             if self.tables.repairs.pop(place, None) is not None:
                 self.tables.done[place] = now
+
+    # What operators do.
+
+    def note(self, told: Note) -> Note:
+        """Keep what somebody is about to do."""
+        self.tables.notes.append(told)
+        return told
+
+    def holds(self, goal_id: str | None, after: int, limit: int) -> list[Hold]:
+        """What is held and not decided yet."""
+        rows = self.tables.rows
+        undecided = [
+            hold
+            for (goal, user, row_id), kept in rows.items()
+            if goal_id in (None, goal) and kept.order > after and (goal, user, f"{DECISION}{row_id}") not in rows
+            if (hold := _hold(kept)) is not None
+        ]
+        return undecided[:limit]
+
+    def hold(self, hold_id: int) -> Hold:
+        """What is or was held under an id."""
+        kept = next((one for one in self.tables.rows.values() if one.order == hold_id), None)
+        found = None if kept is None else _hold(kept)
+        if found is None:
+            raise UnknownHold(field="id")
+        return found
+
+    def ban_user(self, user_id: str, at: datetime, reason: str, author: str) -> Ban:
+        """The ban that there is, or a new one."""
+        known = next((one for one in self.bans() if one.user_id == user_id), None)
+        if known is None:
+            known = Ban(user_id, len(self.tables.bans) + 1, at, reason, author)
+            self.tables.bans.append(known)
+        return known
+
+    def lift_ban(self, number: int, _at: datetime) -> None:
+        """A ban is over."""
+        self.tables.lifted.add(number)
+
+    def bans(self) -> list[Ban]:
+        """Every ban that is not over."""
+        return [one for one in self.tables.bans if one.number not in self.tables.lifted]
 
     # Looking.
 
@@ -296,3 +361,10 @@ class Database:
         recent = [kept for kept in page if kept.entry.received_at >= since]
         told = [one for kept in recent if (one := self.held(kept)) is not None]
         return told, page[-1].order if len(page) == PAGE and page[-1] in recent else None
+
+
+def _hold(kept: Kept) -> Hold | None:
+    order, (position, item, status, occurred_at, received_at), _ = kept
+    if status not in (ContributionStatus.HELD, ContributionStatus.WITHHELD):
+        return None
+    return Hold(order, *item[:4], occurred_at, received_at, position)

@@ -6,109 +6,29 @@ Plain dictionaries. Nothing here waits or fails: the way to it does that.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
 
 from worldevents import rules
 from worldevents.clock import Clock
-from worldevents.errors import ContributionConflict, LedgerBehind, StoreLost, WorldEventsError
+from worldevents.errors import ContributionConflict, LedgerBehind, StoreLost, UserBanned, WorldEventsError
 from worldevents.model import (
     CommunityGoal,
     ContributionStatus,
     EventVersion,
     GoalContribution,
-    OutboxEntry,
     Partition,
     Position,
     Receipt,
     Repair,
     TierUnlock,
-    Unreadable,
 )
-from worldevents.movements import effect
 from worldevents.store.base import Answer, Backlog, KnownId, Restoration, UserRecord
+from worldevents.testing.simulation import moving
+from worldevents.testing.simulation.moving import Done, Wanted
+from worldevents.testing.simulation.share import Bounds, Known, Share
 
 COUNTED = ContributionStatus.COUNTED
-
-
-class Bounds(NamedTuple):
-    """What a server is set to."""
-
-    partitions: int
-    outbox_max: int
-    """Entries that may wait for the ledger in one partition."""
-    kept: int
-    """Entries that stay in the outbox though they are acknowledged."""
-    window: timedelta
-    """For how long an id is known again."""
-    lease: timedelta
-    """For how long nobody else may restore what somebody has shut and not touched since."""
-
-
-class Known(NamedTuple):
-    """An id that was counted."""
-
-    amount: int
-    status: ContributionStatus
-    position: Position
-    until: datetime
-
-
-@dataclass(slots=True)
-class Share:
-    """One partition of a goal."""
-
-    epoch: str | None = None
-    is_open: bool = False
-    token: str | None = None
-    """Who restores it."""
-    filling: str | None = None
-    """The epoch that it will have."""
-    leased_until: datetime | None = None
-    last: int = 0
-    acknowledged: int = 0
-    seq: int = 0
-    total: int = 0
-    pending: int = 0
-    users: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Counted and held, by user."""
-    days: Counter[tuple[str, date]] = field(default_factory=Counter)
-    ids: dict[tuple[str, str], Known] = field(default_factory=dict)
-    outbox: list[OutboxEntry | Unreadable] = field(default_factory=list)
-    undone: set[Position] = field(default_factory=set)
-    unlocks: tuple[TierUnlock, ...] = ()
-
-    def copy(self) -> Share:
-        """The same, apart."""
-        return replace(
-            self,
-            users=dict(self.users),
-            days=Counter(self.days),
-            ids=dict(self.ids),
-            outbox=list(self.outbox),
-            undone=set(self.undone),
-        )
-
-    def add(self, user_id: str, amount: int, status: ContributionStatus) -> None:
-        """Add to the sums; the amount may be negative."""
-        counted, held = self.users.get(user_id, (0, 0))
-        moved, kept = effect(status, amount)
-        self.total += moved
-        self.pending += kept
-        if moved or kept:
-            self.users[user_id] = counted + moved, held + kept
-
-    def counted(self, user_id: str) -> int:
-        """What counts for a user."""
-        return self.users.get(user_id, (0, 0))[0]
-
-    @property
-    def participants(self) -> int:
-        """Users for whom anything counts."""
-        return sum(counted > 0 for counted, _ in self.users.values())
 
 
 class Server:
@@ -160,12 +80,21 @@ class Server:
 
     def contribute(self, partition: Partition, items: Sequence[tuple[GoalContribution, Known | None]]) -> list[Answer]:
         """Apply items of one partition, each with what the ledger holds of it if that was asked."""
+        share, goal = self._taking(partition)
+        return [self._contribute(goal, share, item, held) for item, held in items]
+
+    def _taking(self, partition: Partition) -> tuple[Share, CommunityGoal]:
         share, goal = self.share(partition), self.goals.get(partition.goal_id)
         if not share.is_open or share.epoch is None or goal is None:
             raise StoreLost
         if share.last - share.acknowledged >= self.bounds.outbox_max:
             raise LedgerBehind
-        return [self._contribute(goal, share, item, held) for item, held in items]
+        return share, goal
+
+    def move(self, partition: Partition, user_id: str, wanted: Sequence[Wanted], ban: str) -> list[Done]:
+        """Do movements of one user, all of them or none; with a `ban`, or LIFT, the user is banned or taken again."""
+        share, goal = self._taking(partition)
+        return moving.move(share, goal, user_id, wanted, ban=ban, now=self._clock.now(), window=self.bounds.window)
 
     def _contribute(self, goal: CommunityGoal, share: Share, item: GoalContribution, known: Known | None) -> Answer:
         now = self._clock.now()
@@ -174,6 +103,8 @@ class Server:
         if is_known and known is not None and known.amount != item.amount:
             return ContributionConflict(field="contributionId")
         if not is_known or known is None:
+            if item.user_id in share.banned:
+                return UserBanned(field="userId")
             try:
                 status = self._judge(goal, share, item, now)
             except WorldEventsError as refusal:
@@ -195,11 +126,8 @@ class Server:
         )
 
     def _keep(self, share: Share, item: GoalContribution, status: ContributionStatus, now: datetime) -> Known:
-        share.last += 1
-        share.seq += 1
-        position, instant = Position(share.epoch or "", share.last), item.occurred_at or now
-        share.outbox.append(OutboxEntry(position, item, status, instant, now))
-        share.add(item.user_id, item.amount, status)
+        instant = item.occurred_at or now
+        position = share.keep(item, status, at=instant, now=now)
         if status is COUNTED:
             share.days[item.user_id, instant.date()] += item.amount
         known = Known(item.amount, status, position, now + self.bounds.window)
@@ -256,6 +184,10 @@ class Server:
     def sum_of_users(self, partition: Partition) -> int:
         """What counts, counted again."""
         return sum(counted for counted, _ in self.share(partition).users.values())
+
+    def refused(self, partition: Partition) -> frozenset[str]:
+        """Who is banned."""
+        return frozenset(self.share(partition).banned)
 
     def flush(self, goal_ids: Sequence[str]) -> None:
         """All is on the disk: a server that starts again with all it had always has it there."""
@@ -315,5 +247,7 @@ class Server:
         share.total = sum(counted for counted, _ in share.users.values())
         share.pending = sum(held for _, held in share.users.values())
         share.seq, share.unlocks = restoration.seq, tuple(restoration.unlocks)
+        banned = [one.user_id for one in restoration.bans]
+        share.banned = {one for one in banned if self.partition_of(partition.goal_id, one) == partition}
         share.epoch, share.is_open, share.token, share.filling = restoration.epoch, True, None, None
         return True

@@ -93,6 +93,8 @@ async def _live(world: World) -> None:
         tasks.create_task(world.go_wrong())
         for offered in world.plan.offered:
             tasks.create_task(world.tell_all(offered))
+        for operations in world.plan.operations:
+            tasks.create_task(world.operators.do_all(operations))
     for node in world.nodes:
         await world.stop(node)
     # What is on its way arrives.
@@ -117,6 +119,7 @@ def _count(world: World, did: Counter[str]) -> None:
     did["receipts"] += len(world.heard.receipts)
     did["repeats"] += sum(receipt.duplicate for _, receipt in world.heard.receipts)
     did["conflicts"] += world.heard.conflicts
+    did.update(world.operators.did)
     did["rows"] += len(world.database.tables.rows)
     did["repairs"] += len(world.database.tables.done)
     did["dead letters"] += len(world.database.tables.dead_letters)

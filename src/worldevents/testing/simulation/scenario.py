@@ -11,7 +11,7 @@ from typing import Final
 from worldevents.model import Ack, Limits, OverLimit, SeasonalEvent
 from worldevents.testing.builders import DURING, a_goal, an_event
 from worldevents.testing.simulation.database import POISON
-from worldevents.testing.simulation.memory import Bounds
+from worldevents.testing.simulation.share import Bounds
 
 BEGINS: Final = DURING
 USERS: Final = ("ann", "bob", "cid", "dan")
@@ -20,6 +20,16 @@ LASTS_S: Final = 1.0
 """Faults happen in the first so many seconds; then everybody is well again."""
 PER_DAY: Final = 45
 LEASE: Final = timedelta(seconds=0.3)
+
+
+class Verb(StrEnum):
+    """What operators do."""
+
+    CORRECT = "correct"
+    WITHHOLD = "withhold"
+    DECIDE = "decide"
+    BAN = "ban"
+    UNBAN = "unban"
 
 
 class Fault(StrEnum):
@@ -55,6 +65,18 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """What an operator sets out to do."""
+
+    what: Verb
+    goal_id: str
+    user_id: str
+    id: str
+    """Of a correction, or of what is withheld."""
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One schedule, but for the delays on the way."""
 
@@ -69,6 +91,8 @@ class Scenario:
     offered: tuple[tuple[Offered, ...], ...]
     """By caller."""
     faults: tuple[tuple[float, Fault], ...]
+    operations: tuple[tuple[Operation, ...], ...]
+    """By operator; half of the schedules have none."""
     remembers_at: float
     """When the memory was to which the store goes back."""
 
@@ -92,6 +116,7 @@ def scenario(rng: Random) -> Scenario:
     """A schedule: calm ones, and ones in which everything fails."""
     faults = _faults(rng)
     is_stale = Fault.STALE in [fault for _, fault in faults]
+    offered = tuple(_offered(rng, caller) for caller in range(CALLERS))
     return Scenario(
         bounds=Bounds(
             partitions=rng.choice((1, 1, 2)),
@@ -107,7 +132,8 @@ def scenario(rng: Random) -> Scenario:
         batch_max=rng.choice((1, 3, 100)),
         calls_max=rng.choice((1, 2)),
         trouble=rng.choice(((0, 0, 0), (0.02, 0.02, 0.02), (0.05, 0.05, 0.1))),
-        offered=tuple(_offered(rng, caller) for caller in range(CALLERS)),
+        offered=offered,
+        operations=tuple(_operations(rng, offered, operator) for operator in range(rng.choice((0, 0, 1, 2)))),
         faults=faults,
         remembers_at=rng.random() * LASTS_S / 2,
     )
@@ -134,6 +160,24 @@ def _offered(rng: Random, caller: int) -> tuple[Offered, ...]:
                 age_s=rng.choice((None, None, 0.1, 7_200, 90_000)),
                 ack=Ack.APPLIED if is_poison else rng.choice((Ack.APPLIED, Ack.APPLIED, Ack.LEDGER, Ack.FSYNCED)),
                 repeats=rng.choice((0, 0, 0, 1, 2)),
+            )
+        )
+    return tuple(found)
+
+
+def _operations(rng: Random, offered: tuple[tuple[Offered, ...], ...], operator: int) -> tuple[Operation, ...]:
+    # Bans of one user, for the most part: another one's end belongs to the same.
+    banned = rng.choice(USERS)
+    found = []
+    for number in range(rng.randint(1, 5)):
+        what, about = rng.choice(tuple(Verb)), rng.choice(rng.choice(offered))
+        found.append(
+            Operation(
+                what=what,
+                goal_id=about.goal_id,
+                user_id=banned if what in (Verb.BAN, Verb.UNBAN) else about.user_id,
+                id=about.contribution_id if what is Verb.WITHHOLD else f"{operator}{number}",
+                amount=rng.choice((-9, -3, -1, 1, 3, 9, 30)),
             )
         )
     return tuple(found)

@@ -16,13 +16,16 @@ from worldevents.engine import Engine
 from worldevents.errors import ContributionConflict, LedgerUnavailable, StoreUnavailable, WorldEventsError
 from worldevents.ledger.base import OutboxLedger
 from worldevents.model import Ack, EventVersion, OutboxEntry, Partition, Position, Receipt, Unreadable
+from worldevents.moderation import Moderation
 from worldevents.store.base import BufferedStore
 from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
 from worldevents.testing.simulation.clients import ModelLedger, ModelStore
 from worldevents.testing.simulation.database import Database, Key, key_of
-from worldevents.testing.simulation.memory import Server, Share
+from worldevents.testing.simulation.memory import Server
+from worldevents.testing.simulation.operators import Operators
 from worldevents.testing.simulation.scenario import BEGINS, LASTS_S, LOSING, Fault, Offered, Scenario, the_event
+from worldevents.testing.simulation.share import Share
 from worldevents.testing.simulation.wire import Process, Trouble, Wire
 
 RETRY_S = 0.05
@@ -55,6 +58,7 @@ class Node:
     store: ModelStore
     syncer: Syncer
     engine: Engine | None
+    moderation: Moderation | None
     tasks: list[asyncio.Task[None]]
 
 
@@ -87,6 +91,7 @@ class World:
         """What only a memory had that is gone."""
         self.may_differ = False
         """Whether a memory went back, or an entry was spoilt: then both sides may differ for a while."""
+        self.operators = Operators(rng, self._serving)
         self._old: dict[Partition, Share] = {}
         self._started = 0
         self.database.publish(EventVersion(event=the_event(), version=1, published_at=BEGINS, author="test"))
@@ -118,7 +123,7 @@ class World:
             token=process.name,
         )
         works = [syncer.run]
-        engine = None
+        engine, moderation = None, None
         if serves:
             batcher = Batcher(
                 buffered,
@@ -135,8 +140,11 @@ class World:
                 nudge=syncer.nudge,
             )
             engine = Engine(buffered, outbox, batcher, self.clock, acks=acks)
+            moderation = Moderation(buffered, outbox, self.clock, acks=acks)
             works += [batcher.run, acks.run]
-        return Node(process, store, syncer, engine, [self.loop.create_task(self._survive(one)) for one in works])
+        return Node(
+            process, store, syncer, engine, moderation, [self.loop.create_task(self._survive(one)) for one in works]
+        )
 
     async def _survive(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -168,6 +176,9 @@ class World:
             self.nodes.append(await self.start(f"server{number}", serves=True))
         for number in range(self.plan.syncers):
             self.nodes.append(await self.start(f"syncer{number}", serves=False))
+
+    def _serving(self) -> Moderation:
+        return self.rng.choice([node.moderation for node in self.nodes if node.moderation is not None])
 
     # Callers.
 
