@@ -8,7 +8,9 @@ from typing import Final, TypeVar, TypeVarTuple
 
 from worldevents.clock import Clock
 from worldevents.errors import LedgerUnavailable, StoreLost, UnknownGoal, WorldEventsError
+from worldevents.grants import RewardGrant
 from worldevents.ledger.base import Drained, Held, Standing, UserTotals, Watermark
+from worldevents.ledger.personal import Barred
 from worldevents.model import (
     CommunityGoal,
     EventVersion,
@@ -123,6 +125,18 @@ class ModelLedger:
 
     async def bans(self) -> list[Ban]:
         return await self._call(self._database.bans)
+
+    async def ban_of(self, user_id: str) -> Ban | None:
+        return await self._call(self._database.ban_of, user_id)
+
+    async def grants_of(self, user_id: str) -> list[RewardGrant]:
+        """Nothing is granted here."""
+        del user_id
+        return []
+
+    async def barred(self) -> Barred:
+        """Nobody is erased here."""
+        return Barred()
 
 
 class ModelStore:

@@ -280,7 +280,7 @@ class Database:
 
     def ban_user(self, user_id: str, at: datetime, reason: str, author: str) -> Ban:
         """The ban that there is, or a new one."""
-        known = next((one for one in self.bans() if one.user_id == user_id), None)
+        known = self.ban_of(user_id)
         if known is None:
             known = Ban(user_id, len(self.tables.bans) + 1, at, reason, author)
             self.tables.bans.append(known)
@@ -293,6 +293,10 @@ class Database:
     def bans(self) -> list[Ban]:
         """Every ban that is not over."""
         return [one for one in self.tables.bans if one.number not in self.tables.lifted]
+
+    def ban_of(self, user_id: str) -> Ban | None:
+        """A user's ban that is not over."""
+        return next((one for one in self.bans() if one.user_id == user_id), None)
 
     # Looking.
 

@@ -9,7 +9,8 @@ from random import Random
 
 from worldevents import movements
 from worldevents.errors import WorldEventsError
-from worldevents.moderation import By, Moderation, Moved
+from worldevents.moderation import Moderation, Moved
+from worldevents.movements import By
 from worldevents.testing.simulation.database import Key
 from worldevents.testing.simulation.scenario import Operation, Verb
 

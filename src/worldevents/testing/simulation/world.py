@@ -15,6 +15,7 @@ from worldevents.batcher import Batcher
 from worldevents.engine import Engine
 from worldevents.errors import ContributionConflict, LedgerUnavailable, StoreUnavailable, WorldEventsError
 from worldevents.ledger.base import OutboxLedger
+from worldevents.ledger.granted import DurableLedger
 from worldevents.model import Ack, EventVersion, OutboxEntry, Partition, Position, Receipt, Unreadable
 from worldevents.moderation import Moderation
 from worldevents.store.base import BufferedStore
@@ -140,7 +141,7 @@ class World:
                 nudge=syncer.nudge,
             )
             engine = Engine(buffered, outbox, batcher, self.clock, acks=acks)
-            moderation = Moderation(buffered, outbox, self.clock, acks=acks)
+            moderation = Moderation(buffered, cast("DurableLedger", ledger), self.clock, acks=acks)
             works += [batcher.run, acks.run]
         return Node(
             process, store, syncer, engine, moderation, [self.loop.create_task(self._survive(one)) for one in works]
