@@ -106,7 +106,7 @@ async def system(ledger_url: str, chance: random.Random) -> AsyncIterator[System
 
 @asynccontextmanager
 async def posting(policy: Policy) -> AsyncIterator[Post]:
-    async with sending(policy, try_s=1.0) as sender:
+    async with sending(policy, try_s=5.0) as sender:
         yield sender.post
 
 
