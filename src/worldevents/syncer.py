@@ -322,7 +322,7 @@ class Syncer:
             _log.warning("goal %s: of %d users it is told again whether they are banned", goal_id, len(wrong))
         for user_id in wrong:
             if user_id in bans:
-                await self._store.ban(goal_id, bans[user_id])
+                await self._store.refuse(goal_id, bans[user_id])
             else:
                 await self._store.unban(Ban(user_id, 0, self._clock.now(), "", ""), (), goal_id=goal_id)
         return bool(wrong)
