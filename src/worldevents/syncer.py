@@ -321,10 +321,11 @@ class Syncer:
         refused = [user for one in self._store.partitions(goal_id) for user in await self._store.refused(one)]
         bans = {one.user_id: one for one in await self._ledger.bans()}
         wrong = sorted(bans.keys() ^ set(refused))
+        if wrong:
+            _log.warning("goal %s: of %d users it is told again whether they are banned", goal_id, len(wrong))
         for user_id in wrong:
-            _log.warning("goal %s: whether %s is banned is told again", goal_id, user_id)
             if user_id in bans:
-                await self._store.ban(goal_id, bans[user_id])
+                await self._store.refuse(goal_id, bans[user_id])
             else:
                 await self._store.unban(Ban(user_id, 0, self._clock.now(), "", ""), (), goal_id=goal_id)
         return bool(wrong)

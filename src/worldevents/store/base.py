@@ -305,6 +305,10 @@ class BufferedStore(Store, Protocol):
         """The sum of all contributors' amounts, counted again; None where it changed while it was counted."""
         ...
 
+    async def refuse(self, goal_id: str, ban: Ban) -> None:
+        """Refuse a user in a goal from now on, and move nothing."""
+        ...
+
     async def refused(self, partition: Partition) -> frozenset[str]:
         """Who is banned there."""
         ...

@@ -60,6 +60,9 @@ class Moving(Reading):
         all_of_it = moved_out(goal_id, ban.user_id, ban.number, counted=1, held=1)
         return await self._move(goal_id, ban.user_id, all_of_it, ban=str(ban.number), amount="*")
 
+    async def refuse(self, goal_id: str, ban: Ban) -> None:
+        await self._move(goal_id, ban.user_id, (), ban=str(ban.number), amount="*")
+
     async def unban(self, ban: Ban, movements: Sequence[Movement], *, goal_id: str) -> list[Receipt]:
         return await self._move(goal_id, ban.user_id, movements, ban="lift")
 

@@ -224,6 +224,9 @@ class ModelStore:
         all_of_it = moved_out(goal_id, ban.user_id, ban.number, counted=1, held=1)
         return await self._move(goal_id, ban.user_id, all_of_it, ban=moving.BAN)
 
+    async def refuse(self, goal_id: str, ban: Ban) -> None:
+        await self._move(goal_id, ban.user_id, (), ban=moving.BAN)
+
     async def unban(self, ban: Ban, movements: Sequence[Movement], *, goal_id: str) -> list[Receipt]:
         return await self._move(goal_id, ban.user_id, movements, ban=moving.LIFT)
 
