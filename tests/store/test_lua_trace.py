@@ -10,7 +10,7 @@ import pytest
 
 from tests.store.lua_trace import marked
 
-FILES = ("functions", "outliers", "restoring", "buffering", "moving", "erasing")
+FILES = ("functions", "outliers", "restoring", "buffering", "moving", "settling", "erasing")
 TESTS = [f"tests/store/test_redis_{what}.py" for what in FILES]
 
 

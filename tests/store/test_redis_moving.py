@@ -168,6 +168,16 @@ async def test_a_ban_between_two_repairs_comes_later(opened: Opened, clock: Manu
     assert before == opened.everything()
 
 
+async def test_a_ban_after_the_grace_moves_nothing(opened: Opened, clock: ManualClock) -> None:
+    """The user is refused, and keeps what there is in a goal that has settled."""
+    await opened.tell(a_contribution("a", 10))
+    clock.set(ENDS_AT + GRACE)
+    ban = await opened.ledger.ban_user("ann", at=DURING, reason="cheats", author="ops")
+    assert [] == await opened.store.ban("volume", ban)
+    assert (10, 0, 1) == await sums(opened)
+    assert ["user_banned"] == await opened.tell(a_contribution("b", 1))
+
+
 async def test_who_is_refused_follows_the_ledger(opened: Opened, clock: ManualClock) -> None:
     """A ban that the store has missed is made good a minute later, and so is the end of one."""
     await opened.tell(a_contribution("a", 10), a_contribution("b", 5, user="bob"))
