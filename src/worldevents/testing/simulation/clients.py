@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -49,8 +49,8 @@ class ModelLedger:
         self._wire = wire
         self._database = database
 
-    async def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        return await self._wire.call(self._process, function, *arguments)
+    def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> Awaitable[T]:
+        return self._wire.call(self._process, function, *arguments)
 
     async def events(self) -> list[EventVersion]:
         return await self._call(self._database.events)
@@ -152,8 +152,8 @@ class ModelStore:
 
     can_flush = True
 
-    async def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        return await self._wire.call(self._process, function, *arguments)
+    def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> Awaitable[T]:
+        return self._wire.call(self._process, function, *arguments)
 
     async def refresh(self) -> None:
         """Take over what the ledger says about events."""

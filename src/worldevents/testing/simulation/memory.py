@@ -54,7 +54,10 @@ class Server:
 
     def share(self, partition: Partition) -> Share:
         """A partition; one that was never heard of is a lost one."""
-        return self.shares.setdefault(partition, Share())
+        known = self.shares.get(partition)
+        if known is None:
+            known = self.shares[partition] = Share()
+        return known
 
     def partition_of(self, goal_id: str, user_id: str) -> Partition:
         """Where a user's contributions to a goal are."""
