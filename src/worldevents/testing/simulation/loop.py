@@ -1,16 +1,16 @@
 """An event loop in which time passes only when nothing else is left to do, without files, threads or a real clock.
 
-A schedule is a few thousand callbacks: there is as little as can be between one and the next.
+A schedule is some thousand callbacks: there is as little as can be between one and the next.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from heapq import heappop, heappush
 from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
@@ -22,30 +22,26 @@ class Stuck(Exception):
 
 
 class _Timer(asyncio.TimerHandle):
-    """A callback at an instant, and nothing else of the library's."""
+    """What is handed out for a callback at an instant."""
 
-    __slots__ = ()
-
-    def __init__(  # the base class looks where it was made, which takes longer than all the rest
-        self, when: float, callback: Callable[..., object], args: tuple[object, ...], context: Context | None
-    ) -> None:
+    def __init__(self, when: float, number: int, gone: set[int]) -> None:
+        # Not the base class's: it asks where it was made, which takes longer than all the rest.
         self._when = when
-        self._callback = callback
-        self._args = args
-        self._context = context
-        self._cancelled = False
+        self._number = number
+        self._gone = gone
 
     def cancel(self) -> None:
-        self._cancelled = True
+        self._gone.add(self._number)
+
+    def cancelled(self) -> bool:
+        return self._number in self._gone
 
 
 class _Due(asyncio.Handle):
-    """What is handed out for each callback that is ready: nobody here thinks better of one."""
-
-    __slots__ = ()
+    """What is handed out for every callback that is ready: nobody here thinks better of one."""
 
     def __init__(self) -> None:
-        self._cancelled = False
+        """Nothing is known of it."""
 
     def cancel(self) -> None:
         raise NotImplementedError
@@ -75,18 +71,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.turns_left = turns_max
         self._now = 0.0
         self._due: deque[tuple[Callable[..., object], tuple[object, ...], Context | None]] = deque()
-        self._timers: list[tuple[float, int, _Timer]] = []
+        self._timers: list[tuple[float, int, Callable[..., object], tuple[object, ...], Context | None]] = []
+        self._gone: set[int] = set()
+        """Timers that were cancelled."""
         self._order = itertools.count()
         self._handed_out = _Due()
 
     def time(self) -> float:
         return self._now
-
-    def call_soon(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
-    ) -> asyncio.Handle:
-        self._due.append((callback, args, context))
-        return self._handed_out
 
     def create_task(
         self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
@@ -94,32 +86,43 @@ class VirtualLoop(asyncio.BaseEventLoop):
         del name
         return _Task(coro, number=next(self._order), loop=self, context=context)
 
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        self._due.append((callback, args, context))
+        return self._handed_out
+
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        timer = _Timer(when, callback, args, context)
-        heapq.heappush(self._timers, (when, next(self._order), timer))
-        return timer
+        number = next(self._order)
+        heappush(self._timers, (when, number, callback, args, context))
+        return _Timer(when, number, self._gone)
 
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        when = self._now + delay
-        timer = _Timer(when, callback, args, context)
-        heapq.heappush(self._timers, (when, next(self._order), timer))
-        return timer
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def after(self, delay: float, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        """As `call_later`, for good."""
+        heappush(self._timers, (self._now + delay, next(self._order), callback, args, None))
 
     def _run_once(self) -> None:
         """Run what is ready, in order; where nothing is, let the time pass until the next timer. Until it is stopped."""
-        due = self._due
+        due, timers, gone = self._due, self._timers, self._gone
         while not self._stopping:
-            if not due:
-                self._let_pass()
-                continue
+            if due:
+                callback, args, context = due.popleft()
+            elif timers:
+                self._now, number, callback, args, context = heappop(timers)
+                if number in gone:
+                    continue
+            else:
+                raise Stuck("everybody waits, and nothing will happen")
             self.turns_left -= 1
             if self.turns_left < 0:
                 raise Stuck("it does not come to rest")
-            callback, args, context = due.popleft()
             try:
                 if context is None:
                     callback(*args)
@@ -127,14 +130,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
                     context.run(callback, *args)
             except Exception as error:  # noqa: BLE001 - told as the library's own loop tells it
                 self.call_exception_handler({"message": f"Exception in {callback}", "exception": error})
-
-    def _let_pass(self) -> None:
-        """Have what comes next become ready."""
-        if not self._timers:
-            raise Stuck("everybody waits, and nothing will happen")
-        self._now, _, timer = heapq.heappop(self._timers)
-        if not timer._cancelled:
-            self._due.append((timer._callback, timer._args, timer._context))
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None

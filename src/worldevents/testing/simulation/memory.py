@@ -5,7 +5,6 @@ Plain dictionaries. Nothing here waits or fails: the way to it does that.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -146,14 +145,14 @@ class Server:
     def backlog(self, partition: Partition, after: int, limit: int) -> Backlog:
         """What waits behind a position, and the sums of that moment."""
         share = self.share(partition)
-        waiting = (one for one in share.outbox if one.position.seq > after)
+        waiting = [one for one in share.outbox if one.position.seq > after] if share.last > after else []
         return Backlog(
             epoch=share.epoch,
             is_open=share.is_open,
             is_shut=share.token is not None,
             run_id=self.run_id,
             last=share.last,
-            entries=list(itertools.islice(waiting, limit)),
+            entries=waiting[:limit],
             total=share.total,
             pending=share.pending,
             participants=share.participants,
