@@ -37,6 +37,7 @@ class Server:
         self.bounds = bounds
         self._clock = clock
         self.shares: dict[Partition, Share] = {}
+        self._partitions: dict[str, list[Partition]] = {}
         self.goals: dict[str, CommunityGoal] = {}
         """What contributions are judged by."""
         self.versions: dict[str, int] = {}
@@ -62,9 +63,13 @@ class Server:
         """Where a user's contributions to a goal are."""
         return Partition(goal_id, sum(user_id.encode()) % self.bounds.partitions)
 
-    def partitions(self, goal_id: str) -> list[Partition]:
+    def partitions(self, goal_id: str) -> Sequence[Partition]:
         """All of a goal."""
-        return [Partition(goal_id, number) for number in range(self.bounds.partitions)]
+        known = self._partitions.get(goal_id)
+        if known is None:
+            known = [Partition(goal_id, number) for number in range(self.bounds.partitions)]
+            self._partitions[goal_id] = known
+        return known
 
     def copy(self) -> dict[Partition, Share]:
         """All that it holds, apart."""

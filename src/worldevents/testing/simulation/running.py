@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
-from worldevents.telemetry import Telemetry
 from worldevents.testing.simulation.checks import complaints
+from worldevents.testing.simulation.counting import Counting
 from worldevents.testing.simulation.loop import Stuck, VirtualLoop
 from worldevents.testing.simulation.scenario import Fault, scenario
 from worldevents.testing.simulation.wire import LATEST_S
@@ -75,7 +75,7 @@ def run_seed(seed: int, *, say: Callable[[str], None] | None = None, figures: Fi
     """Run one schedule, and say what is amiss with it; `say` hears every call."""
     rng = Random(seed)  # noqa: S311 - a schedule, no secret
     loop = VirtualLoop(turns_max=TURNS_MAX)
-    telemetry = Telemetry()
+    telemetry = Counting()
     world = World(scenario(rng), rng, loop, telemetry, say)
     if say is not None:
         say(f"seed {seed}: {world.plan}")
@@ -99,7 +99,7 @@ def run_seed(seed: int, *, say: Callable[[str], None] | None = None, figures: Fi
         world.complaints += alarm.heard
     if figures is not None:
         _count(world, figures.did)
-    return complaints(world, _value(telemetry, "worldevents_differences_total"))
+    return complaints(world, telemetry.value("differences"))
 
 
 async def _live(world: World) -> None:
@@ -142,7 +142,3 @@ def _count(world: World, did: Counter[str]) -> None:
     did["unlocks"] += len(world.database.tables.unlocks)
     did["epochs"] += world.database.tables.generation
     did["may be lost"] += len(world.may_be_lost)
-
-
-def _value(telemetry: Telemetry, name: str) -> float:
-    return telemetry.registry.get_sample_value(name) or 0.0
