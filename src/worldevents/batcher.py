@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -138,7 +138,9 @@ class Batcher:
 
     def _count(self, batch: Sequence[GoalContribution], answers: Sequence[Answer]) -> None:
         # A refused goal's id may be anything a caller made up: it must not become a label.
-        words = Counter(map(_labels, batch, answers))
+        words: dict[tuple[str, str], int] = {}
+        for labels in map(_labels, batch, answers):
+            words[labels] = words.get(labels, 0) + 1
         for labels, times in words.items():
             self._telemetry.answers.labels(*labels).inc(times)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -49,11 +49,11 @@ class ModelLedger:
         self._wire = wire
         self._database = database
 
-    async def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        return await self._wire.call(self._process, function, *arguments)
+    def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> Awaitable[T]:
+        return self._wire.call(self._process, function, *arguments)
 
-    async def events(self) -> list[EventVersion]:
-        return await self._call(self._database.events)
+    def events(self) -> Awaitable[list[EventVersion]]:
+        return self._call(self._database.events)
 
     async def publish(
         self, event: SeasonalEvent, *, based_on: int, author: str, published_at: datetime, reason: str
@@ -66,68 +66,68 @@ class ModelLedger:
     async def unlocks(self) -> list[TierUnlock]:
         return await self._call(self._database.unlocks)
 
-    async def display_names(self) -> dict[str, str]:
-        return await self._call(self._database.display_names)
+    def display_names(self) -> Awaitable[dict[str, str]]:
+        return self._call(self._database.display_names)
 
-    async def look_up(self, items: Sequence[GoalContribution]) -> list[Held | None]:
-        return await self._call(self._database.look_up, items)
+    def look_up(self, items: Sequence[GoalContribution]) -> Awaitable[list[Held | None]]:
+        return self._call(self._database.look_up, items)
 
-    async def watermark(self, partition: Partition) -> Watermark | None:
-        return await self._call(self._database.watermark, partition)
+    def watermark(self, partition: Partition) -> Awaitable[Watermark | None]:
+        return self._call(self._database.watermark, partition)
 
-    async def standing(self, goal_id: str) -> Standing:
-        return await self._call(self._database.standing, goal_id)
+    def standing(self, goal_id: str) -> Awaitable[Standing]:
+        return self._call(self._database.standing, goal_id)
 
-    async def drain(
+    def drain(
         self, watermark: Watermark, run_id: str, entries: Sequence[OutboxEntry | Unreadable], *, at: datetime
-    ) -> Drained | None:
-        return await self._call(self._database.drain, watermark, run_id, entries, at)
+    ) -> Awaitable[Drained | None]:
+        return self._call(self._database.drain, watermark, run_id, entries, at)
 
-    async def rewind(self, watermark: Watermark, run_id: str, *, seq: int) -> Watermark | None:
-        return await self._call(self._database.rewind, watermark, run_id, seq)
+    def rewind(self, watermark: Watermark, run_id: str, *, seq: int) -> Awaitable[Watermark | None]:
+        return self._call(self._database.rewind, watermark, run_id, seq)
 
-    async def begin_epoch(self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str) -> str:
-        return await self._call(self._database.begin_epoch, goal_id, partitions, at, reason)
+    def begin_epoch(self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str) -> Awaitable[str]:
+        return self._call(self._database.begin_epoch, goal_id, partitions, at, reason)
 
-    async def repairs(self, partition: Partition) -> list[Repair]:
-        return await self._call(self._database.repairs, partition)
+    def repairs(self, partition: Partition) -> Awaitable[list[Repair]]:
+        return self._call(self._database.repairs, partition)
 
-    async def repaired(self, repairs: Sequence[Repair], *, at: datetime) -> None:
-        await self._call(self._database.repaired, repairs, at)
+    def repaired(self, repairs: Sequence[Repair], *, at: datetime) -> Awaitable[None]:
+        return self._call(self._database.repaired, repairs, at)
 
-    async def users(self, goal_id: str, *, after: str = "", limit: int = 10_000) -> list[UserTotals]:
-        return await self._call(self._database.users, goal_id, after, limit)
+    def users(self, goal_id: str, *, after: str = "", limit: int = 10_000) -> Awaitable[list[UserTotals]]:
+        return self._call(self._database.users, goal_id, after, limit)
 
-    async def user_days(self, goal_id: str, users: Sequence[str]) -> dict[tuple[str, date], int]:
-        return await self._call(self._database.user_days, goal_id, users)
+    def user_days(self, goal_id: str, users: Sequence[str]) -> Awaitable[dict[tuple[str, date], int]]:
+        return self._call(self._database.user_days, goal_id, users)
 
-    async def recent(
+    def recent(
         self, goal_id: str, since: datetime, *, before: int | None = None, limit: int = 10_000
-    ) -> tuple[list[Held], int | None]:
-        return await self._call(self._database.recent, goal_id, since, before, limit)
+    ) -> Awaitable[tuple[list[Held], int | None]]:
+        return self._call(self._database.recent, goal_id, since, before, limit)
 
     # What operators do.
 
-    async def note(self, told: Note) -> Note:
-        return await self._call(self._database.note, told)
+    def note(self, told: Note) -> Awaitable[Note]:
+        return self._call(self._database.note, told)
 
-    async def holds(self, *, goal_id: str | None = None, after: int = 0, limit: int = 100) -> list[Hold]:
-        return await self._call(self._database.holds, goal_id, after, limit)
+    def holds(self, *, goal_id: str | None = None, after: int = 0, limit: int = 100) -> Awaitable[list[Hold]]:
+        return self._call(self._database.holds, goal_id, after, limit)
 
-    async def hold(self, hold_id: int) -> Hold:
-        return await self._call(self._database.hold, hold_id)
+    def hold(self, hold_id: int) -> Awaitable[Hold]:
+        return self._call(self._database.hold, hold_id)
 
-    async def ban_user(self, user_id: str, *, at: datetime, reason: str, author: str) -> Ban:
-        return await self._call(self._database.ban_user, user_id, at, reason, author)
+    def ban_user(self, user_id: str, *, at: datetime, reason: str, author: str) -> Awaitable[Ban]:
+        return self._call(self._database.ban_user, user_id, at, reason, author)
 
-    async def lift_ban(self, number: int, *, at: datetime) -> None:
-        await self._call(self._database.lift_ban, number, at)
+    def lift_ban(self, number: int, *, at: datetime) -> Awaitable[None]:
+        return self._call(self._database.lift_ban, number, at)
 
-    async def bans(self) -> list[Ban]:
-        return await self._call(self._database.bans)
+    def bans(self) -> Awaitable[list[Ban]]:
+        return self._call(self._database.bans)
 
-    async def ban_of(self, user_id: str) -> Ban | None:
-        return await self._call(self._database.ban_of, user_id)
+    def ban_of(self, user_id: str) -> Awaitable[Ban | None]:
+        return self._call(self._database.ban_of, user_id)
 
     async def grants_of(self, user_id: str) -> list[RewardGrant]:
         """Nothing is granted here."""
@@ -152,8 +152,8 @@ class ModelStore:
 
     can_flush = True
 
-    async def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        return await self._wire.call(self._process, function, *arguments)
+    def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> Awaitable[T]:
+        return self._wire.call(self._process, function, *arguments)
 
     async def refresh(self) -> None:
         """Take over what the ledger says about events."""
@@ -273,8 +273,8 @@ class ModelStore:
     async def backlog(self, partition: Partition, *, after: int, limit: int) -> Backlog:
         return await self._call(self._server.backlog, partition, after, limit)
 
-    async def acknowledge(self, partition: Partition, position: Position) -> None:
-        await self._call(self._server.acknowledge, partition, position)
+    def acknowledge(self, partition: Partition, position: Position) -> Awaitable[None]:
+        return self._call(self._server.acknowledge, partition, position)
 
     async def take_back(self, repairs: Sequence[Repair]) -> None:
         for one in repairs:
@@ -283,14 +283,14 @@ class ModelStore:
     async def decided(self, goal_id: str, *, unlocks: Sequence[TierUnlock], names: Mapping[str, str]) -> None:
         await self._call(self._server.decided, goal_id, unlocks, names)
 
-    async def sum_of_users(self, partition: Partition) -> int | None:
-        return await self._call(self._server.sum_of_users, partition)
+    def sum_of_users(self, partition: Partition) -> Awaitable[int | None]:
+        return self._call(self._server.sum_of_users, partition)
 
-    async def refused(self, partition: Partition) -> frozenset[str]:
-        return await self._call(self._server.refused, partition)
+    def refused(self, partition: Partition) -> Awaitable[frozenset[str]]:
+        return self._call(self._server.refused, partition)
 
-    async def flushed(self, goal_ids: Sequence[str]) -> None:
-        await self._call(self._server.flush, goal_ids)
+    def flushed(self, goal_ids: Sequence[str]) -> Awaitable[None]:
+        return self._call(self._server.flush, goal_ids)
 
     # Restoring.
 

@@ -5,7 +5,6 @@ Plain dictionaries. Nothing here waits or fails: the way to it does that.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -38,6 +37,7 @@ class Server:
         self.bounds = bounds
         self._clock = clock
         self.shares: dict[Partition, Share] = {}
+        self._partitions: dict[str, list[Partition]] = {}
         self.goals: dict[str, CommunityGoal] = {}
         """What contributions are judged by."""
         self.versions: dict[str, int] = {}
@@ -54,15 +54,22 @@ class Server:
 
     def share(self, partition: Partition) -> Share:
         """A partition; one that was never heard of is a lost one."""
-        return self.shares.setdefault(partition, Share())
+        known = self.shares.get(partition)
+        if known is None:
+            known = self.shares[partition] = Share()
+        return known
 
     def partition_of(self, goal_id: str, user_id: str) -> Partition:
         """Where a user's contributions to a goal are."""
         return Partition(goal_id, sum(user_id.encode()) % self.bounds.partitions)
 
-    def partitions(self, goal_id: str) -> list[Partition]:
+    def partitions(self, goal_id: str) -> Sequence[Partition]:
         """All of a goal."""
-        return [Partition(goal_id, number) for number in range(self.bounds.partitions)]
+        known = self._partitions.get(goal_id)
+        if known is None:
+            known = [Partition(goal_id, number) for number in range(self.bounds.partitions)]
+            self._partitions[goal_id] = known
+        return known
 
     def copy(self) -> dict[Partition, Share]:
         """All that it holds, apart."""
@@ -143,14 +150,14 @@ class Server:
     def backlog(self, partition: Partition, after: int, limit: int) -> Backlog:
         """What waits behind a position, and the sums of that moment."""
         share = self.share(partition)
-        waiting = (one for one in share.outbox if one.position.seq > after)
+        waiting = [one for one in share.outbox if one.position.seq > after] if share.last > after else []
         return Backlog(
             epoch=share.epoch,
             is_open=share.is_open,
             is_shut=share.token is not None,
             run_id=self.run_id,
             last=share.last,
-            entries=list(itertools.islice(waiting, limit)),
+            entries=waiting[:limit],
             total=share.total,
             pending=share.pending,
             participants=share.participants,

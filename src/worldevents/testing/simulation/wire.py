@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from random import Random
-from typing import Generic, TypeVar, TypeVarTuple
+from typing import Generic, NamedTuple, TypeVar, TypeVarTuple
 
 from worldevents.errors import WorldEventsError
+from worldevents.testing.simulation.loop import VirtualLoop
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -48,15 +48,15 @@ class Trouble:
         self.refused = self.late = self.lost = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Call(Generic[T]):
+class _Call(NamedTuple, Generic[T]):
     """A call on its way."""
 
     answered: asyncio.Future[T]
-    do: Callable[[], T]
+    process: Process
+    do: Callable[..., T]
+    arguments: tuple[object, ...]
     run: int
     """The run of the server that it is meant for."""
-    told: str
 
 
 class Wire:
@@ -65,7 +65,7 @@ class Wire:
     def __init__(
         self,
         name: str,
-        loop: asyncio.AbstractEventLoop,
+        loop: VirtualLoop,
         rng: Random,
         trouble: Trouble,
         *,
@@ -77,57 +77,58 @@ class Wire:
         """Calls to an earlier run of the server fail, and are not done."""
         self._name = name
         self._loop = loop
-        self._rng = rng
+        self._after = loop.after
+        self._random = rng.random
         self._trouble = trouble
         self._failure = failure
         self._say = say
 
-    async def call(self, process: Process, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    def call(self, process: Process, function: Callable[[*Ts], T], *arguments: *Ts) -> asyncio.Future[T]:
         """Have this done in one step over there, and say what it said."""
         if process.is_dead:
             raise asyncio.CancelledError
-        answered: asyncio.Future[T] = self._loop.create_future()
-        told = f"{process.name} {self._name}.{function.__name__}"
-        call = _Call(answered, partial(function, *arguments), self.runs, told)
-        self._loop.call_later(self._delay(), self._arrive, call)
-        return await answered
+        answered: asyncio.Future[T] = asyncio.Future(loop=self._loop)
+        self._after(self._delay(), self._arrive, _Call(answered, process, function, arguments, self.runs))
+        return answered
 
     def _delay(self) -> float:
-        random = self._rng.random
+        random = self._random
         return DELAY_S * random() * (SLOW_TIMES if random() * SLOW_ONE_IN < 1 else 1)
 
     def _arrive(self, call: _Call[T]) -> None:
-        trouble, fate = self._trouble, self._rng.random()
+        trouble, fate = self._trouble, self._random()
         if call.run != self.runs or self.is_away or fate < trouble.refused:
             self._note(call, "refused")
-            self._loop.call_later(self._delay(), _fail, call.answered, self._failure())
+            self._after(self._delay(), _fail, call.answered, self._failure())
         elif fate < trouble.refused + trouble.late:
             self._note(call, "late")
             _fail(call.answered, self._failure())
-            self._loop.call_later(self._delay() * SLOW_TIMES, self._afterwards, call)
+            self._after(self._delay() * SLOW_TIMES, self._afterwards, call)
         else:
             self._do(call, is_lost=fate > 1 - trouble.lost)
 
     def _do(self, call: _Call[T], *, is_lost: bool) -> None:
+        answered, _, do, arguments, _ = call
         try:
-            value = call.do()
+            value = do(*arguments)
         except WorldEventsError as error:
             self._note(call, error.code)
-            self._loop.call_later(self._delay(), _fail, call.answered, error)
+            self._after(self._delay(), _fail, answered, error)
             return
-        self._note(call, "answer lost" if is_lost else str(value) if self._say else "")
+        if self._say is not None:
+            self._note(call, "answer lost" if is_lost else _told(value))
         if is_lost:
-            self._loop.call_later(self._delay(), _fail, call.answered, self._failure())
-        elif self._rng.random() < AT_ONCE:
-            _answer(call.answered, value)
+            self._after(self._delay(), _fail, answered, self._failure())
+        elif self._random() < AT_ONCE:
+            _answer(answered, value)
         else:
-            self._loop.call_later(self._delay(), _answer, call.answered, value)
+            self._after(self._delay(), _answer, answered, value)
 
     def _afterwards(self, call: _Call[T]) -> None:
         if call.run != self.runs or self.is_away:
             return
         try:
-            call.do()
+            call.do(*call.arguments)
         except WorldEventsError as error:
             self._note(call, f"late: {error.code}")
         else:
@@ -135,7 +136,12 @@ class Wire:
 
     def _note(self, call: _Call[T], outcome: str) -> None:
         if self._say is not None:
-            self._say(f"{call.told}: {outcome}")
+            self._say(f"{call.process.name} {self._name}.{call.do.__name__}: {outcome}")
+
+
+def _told(value: object) -> str:
+    """The same in any process."""
+    return str(sorted(value) if isinstance(value, frozenset) else value)
 
 
 def _answer(answered: asyncio.Future[T], value: T) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
 from worldevents.testing.simulation.clients import ModelLedger, ModelStore
 from worldevents.testing.simulation.database import Database, Key, key_of
+from worldevents.testing.simulation.loop import VirtualLoop
 from worldevents.testing.simulation.memory import Server
 from worldevents.testing.simulation.operators import Operators
 from worldevents.testing.simulation.scenario import BEGINS, LASTS_S, LOSING, Fault, Offered, Scenario, the_event
@@ -38,9 +39,14 @@ class LoopClock:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._at = 0.0
+        self._now = BEGINS
 
     def now(self) -> datetime:
-        return BEGINS + timedelta(seconds=self._loop.time())
+        at = self._loop.time()
+        if at != self._at:
+            self._at, self._now = at, BEGINS + timedelta(seconds=at)
+        return self._now
 
 
 @dataclass(slots=True)
@@ -70,7 +76,7 @@ class World:
         self,
         plan: Scenario,
         rng: Random,
-        loop: asyncio.AbstractEventLoop,
+        loop: VirtualLoop,
         telemetry: Telemetry,
         say: Callable[[str], None] | None,
     ) -> None:
@@ -143,16 +149,15 @@ class World:
             engine = Engine(buffered, outbox, batcher, self.clock, acks=acks)
             moderation = Moderation(buffered, cast("DurableLedger", ledger), self.clock, acks=acks)
             works += [batcher.run, acks.run]
-        return Node(
-            process, store, syncer, engine, moderation, [self.loop.create_task(self._survive(one)) for one in works]
-        )
+        tasks = [self.loop.create_task(work()) for work in works]
+        for task in tasks:
+            task.add_done_callback(self._ended)
+        return Node(process, store, syncer, engine, moderation, tasks)
 
-    async def _survive(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a background task that dies takes its process with it
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A background task that dies takes its process with it."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             self.complaints.append(f"a background task died: {error!r}")
 
     async def stop(self, node: Node) -> None:
