@@ -76,6 +76,10 @@ class OpenStore:
                 back = movements.moved_back(goal.id, user_id, ban.number, counted=-counted, held=held)
                 await self.store.unban(ban, back, goal_id=goal.id)
         await self.ledger.lift_ban(ban.number, at=at)
+        # Until now the ledger had the ban, and a syncer may have told the store so.
+        for version in self.store.events.values():
+            for goal in version.event.goals:
+                await self.store.unban(ban, (), goal_id=goal.id)
         return ban.number
 
     async def erase(self, user_id: str, *, at: datetime = DURING) -> str:
