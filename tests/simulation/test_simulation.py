@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.running import python
-from worldevents.testing.simulation import run_seeds
+from worldevents.testing.simulation import run_seed, run_seeds
 from worldevents.testing.simulation.scenario import Fault, Verb
 
 SEEDS = 20_000
 PARTS = 8
 TRACED = ("152", "2599", "3169")
+STOPPED = (17, 81, 173)
 
 
 @pytest.mark.slow
@@ -44,6 +45,15 @@ def test_a_seed_is_one_schedule(seed: str) -> None:
     assert [0, 0] == [one.returncode for one in traces], traces[0].stdout[-2_000:] + traces[0].stderr
     assert traces[0].stdout == traces[1].stdout
     assert traces[0].stdout.count("\n") > 100
+
+
+@pytest.mark.parametrize("seed", STOPPED)
+def test_a_seed_is_one_schedule_wherever_things_lie_in_memory(seed: int) -> None:
+    """The same seed does the same again and again where a process ends several tasks at once."""
+    traces: list[list[str]] = [[] for _ in range(6)]
+    for trace in traces:
+        run_seed(seed, say=trace.append)
+    assert [traces[0]] * 6 == traces
 
 
 def test_seeds_differ() -> None:

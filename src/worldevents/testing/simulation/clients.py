@@ -86,7 +86,9 @@ class ModelLedger:
     def rewind(self, watermark: Watermark, run_id: str, *, seq: int) -> Awaitable[Watermark | None]:
         return self._call(self._database.rewind, watermark, run_id, seq)
 
-    def begin_epoch(self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str) -> Awaitable[str]:
+    def begin_epoch(
+        self, goal_id: str, partitions: Sequence[Partition], *, at: datetime, reason: str
+    ) -> Awaitable[str]:
         return self._call(self._database.begin_epoch, goal_id, partitions, at, reason)
 
     def repairs(self, partition: Partition) -> Awaitable[list[Repair]]:

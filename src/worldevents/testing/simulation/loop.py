@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from heapq import heappop, heappush
 from typing import Any, TypeVar, TypeVarTuple
@@ -51,10 +51,16 @@ class _Task(asyncio.Task[T]):
     """Has its number for a hash: a group of tasks is a set, and cancels them in that order, in any process the same."""
 
     def __init__(
-        self, work: Coroutine[Any, Any, T], *, number: int, loop: asyncio.AbstractEventLoop, context: Context | None
+        self,
+        work: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        number: int,
+        loop: asyncio.AbstractEventLoop,
+        name: object,
+        context: Context | None,
     ) -> None:
         self._number = number
-        super().__init__(work, loop=loop, context=context)
+        super().__init__(work, loop=loop, name=None if name is None else str(name), context=context)
 
     def __hash__(self) -> int:
         return self._number
@@ -81,10 +87,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._now
 
     def create_task(
-        self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
     ) -> asyncio.Task[T]:
-        del name
-        return _Task(coro, number=next(self._order), loop=self, context=context)
+        return _Task(coro, number=next(self._order), loop=self, name=name, context=context)
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -109,9 +118,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         heappush(self._timers, (self._now + delay, next(self._order), callback, args, None))
 
     def _run_once(self) -> None:
-        """Run what is ready, in order; where nothing is, let the time pass until the next timer. Until it is stopped."""
+        """Until it is stopped: run what is ready, in order; where nothing is, let the time pass to the next timer."""
         due, timers, gone = self._due, self._timers, self._gone
         while not self._stopping:
+            # Before anything is taken: what is left goes on when all is abandoned.
+            self.turns_left -= 1
+            if self.turns_left < 0:
+                raise Stuck("it does not come to rest")
             if due:
                 callback, args, context = due.popleft()
             elif timers:
@@ -120,9 +133,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
                     continue
             else:
                 raise Stuck("everybody waits, and nothing will happen")
-            self.turns_left -= 1
-            if self.turns_left < 0:
-                raise Stuck("it does not come to rest")
             try:
                 if context is None:
                     callback(*args)
