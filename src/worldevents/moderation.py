@@ -157,7 +157,7 @@ class Moderation(Personal):
             if (found.amount, found.status) != (item.amount, wanted.status):
                 raise ContributionConflict(field="id")
             return replace(moved, duplicate=True)
-        if await self._ledger.ban_of(item.user_id) is not None:
+        if await self._ledger.ban_of(item.user_id) is not None or item.user_id in await self._ledger.barred():
             raise UserBanned(field="userId")
         user, sums = (before.user_contribution, before.user_pending), (before.total, before.pending)
         movements.judge(goal, [wanted], now=self._clock.now(), user=user, goal_sums=sums)
@@ -231,6 +231,8 @@ class Moderation(Personal):
             for goal_id, moved in back.items():
                 await self._settled(await self._store.unban(ban, moved, goal_id=goal_id))
             await self._ledger.lift_ban(ban.number, at=self._clock.now())
+            if await self._ledger.take_again(user):
+                await self._store.hiding_changed()
             await self._follow(user, by)
             after = {goal_id: await self._figures(goal_id, user) for goal_id in before}
             grants = await self._ledger.grants_of(user)

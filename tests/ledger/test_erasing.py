@@ -185,6 +185,15 @@ async def test_a_goal_of_the_same_name_keeps_it(full: FullLedger) -> None:
     assert note.detail == {"goalId": "volume", "id": "correct#erased", "goals": {"volume": {"x": TOMBSTONE}}}
 
 
+async def test_the_note_of_a_ban_names_nobody(full: FullLedger) -> None:
+    """It has the ids of grants, which have their users in them; a goal of the same name keeps it."""
+    await full.note(_note("volume", {"goals": {"volume": {}}, "grants": {"tier~volume~25~volume": "claimable"}}))
+    told = await full.begin_erasing("volume", tombstone=TOMBSTONE, at=DURING)
+    await full.erase_rest(told, at=DURING)
+    (note,) = await full.notes(subject=TOMBSTONE)
+    assert note.detail == {"goals": {"volume": {}}, "grants": {f"tier~volume~25~{TOMBSTONE}": "claimable"}}
+
+
 async def test_a_compacted_file_has_no_trace(sqlite_url: str) -> None:
     """What a row had before it was changed is in the file until that is compacted: then it is nowhere in it."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import re
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, contextmanager
 from itertools import count
 from typing import Final
@@ -32,7 +33,7 @@ BUFFERED: Final = range(SHARES)
 IN_EMBEDDED: Final = 6_000
 IN_BUFFERED: Final = 2_000
 """Steps in each of these parts: a part is one run of hypothesis, which remembers all of it."""
-IN_LIFE: Final = 80
+IN_LIFE: Final = 100
 WINDOW_S: Final = 30 * 86_400
 """How long Redis remembers ids: longer than any life."""
 
@@ -48,6 +49,7 @@ HAPPENS: Final = (
     ),
     *("corrected", "withheld", "released", "rejected", "moved", "again", "below_zero", "hold_decided"),
     *("ban", "unban", "hide", "edit", "wait", "work", "restart"),
+    *("erase", "erased", "settle", "met", "near_missed", "missed", "consoled"),
     *("claimed", "pending", "delivered", "revoked", "unknown_grant"),
 )
 """What a part has to have seen: what never happens shows nothing."""
@@ -126,6 +128,17 @@ def kept(open_one: Callable[[], AbstractAsyncContextManager[FullLedger]]) -> Ite
             runner.run(ledgers.close())
 
 
+def _texts(own: sqlite3.Connection, tables: Sequence[str]) -> str:
+    """A query for every text in these tables, each with the column that it stands in."""
+    columns = [
+        (table, column)
+        for table in tables
+        for _, column, kind, *_ in own.execute(f"PRAGMA table_info({table})")
+        if kind.startswith(("TEXT", "VARCHAR"))
+    ]
+    return " UNION ALL ".join(f"SELECT '{table}.{column}', {column} FROM {table}" for table, column in columns)  # noqa: S608 - the schema's own names
+
+
 @contextmanager
 def on_sqlite() -> Iterator[type[SystemMachine]]:
     """Systems of one process."""
@@ -138,8 +151,14 @@ def on_sqlite() -> Iterator[type[SystemMachine]]:
         deletes = [f"DELETE FROM {name};" for (name,) in listed if name not in KEPT]  # noqa: S608 - the schema's own names
         empty = "BEGIN;" + "".join(deletes) + "COMMIT;"
 
+        texts = _texts(own, [name for (name,) in listed if name not in KEPT])
+
         def commits() -> int:
             return int(own.execute("PRAGMA data_version").fetchone()[0])
+
+        def naming(word: str) -> list[str]:
+            named = re.compile(rf"\b{re.escape(word)}\b")
+            return [table for table, text in own.execute(texts) if text is not None and named.search(text)]
 
         class EmbeddedSystem(SystemMachine):
             runner = loop
@@ -152,7 +171,7 @@ def on_sqlite() -> Iterator[type[SystemMachine]]:
                 async def opener(clock: Clock) -> AsyncIterator[System]:
                     ledger = await ledgers.get()
                     store = await EmbeddedStore.open(ledger, clock)
-                    async with system_over(store, ledger, clock, commits=commits) as system:
+                    async with system_over(store, ledger, clock, commits=commits, naming=naming) as system:
                         yield system
 
                 yield opener
@@ -175,6 +194,22 @@ def on_redis(redis_server: RedisServer, postgres: PostgresServer) -> Iterator[ty
         tables = [sql.Identifier(name) for (name,) in listed if name not in KEPT]
         empty = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(one) for one in tables)
 
+        columns = own.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+            " AND data_type IN ('text', 'character varying')"
+        ).fetchall()
+        texts = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {}, count(*) FROM {} WHERE {} ~ %(word)s").format(
+                f"{table}.{column}", sql.Identifier(table), sql.Identifier(column)
+            )
+            for table, column in columns
+            if table not in KEPT
+        )
+
+        def naming(word: str) -> list[str]:
+            found = own.execute(texts, {"word": rf"\m{re.escape(word)}\M"}).fetchall()
+            return [place for place, times in found if times]
+
         def commits() -> str:
             return str((own.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ("",))[0])
 
@@ -196,7 +231,7 @@ def on_redis(redis_server: RedisServer, postgres: PostgresServer) -> Iterator[ty
                     async with (
                         RedisStore.open(redis_server.url, ledger, dedupe_window_s=WINDOW_S, clock=clock) as store,
                         buffered_system_over(
-                            store, ledger, clock, window_s=WINDOW_S, commits=commits, lose=lose
+                            store, ledger, clock, window_s=WINDOW_S, commits=commits, naming=naming, lose=lose
                         ) as system,
                     ):
                         yield system

@@ -6,11 +6,17 @@ python -m tests.system.mutants "a ban forgets what is held"
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Final
 
-from tests.simulation.mutants import Mutant, install
+from tests.simulation.mutants import Mutant
 
 _MOVEMENTS, _GRANTING, _GRANTS = "worldevents.movements", "worldevents.ledger.granting", "worldevents.ledger.grants"
+_ERASING, _SETTLING, _RULES = "worldevents.ledger.erasing", "worldevents.ledger.settling", "worldevents.rules"
 _JOBS, _EMBEDDED, _JUDGING = "worldevents.ledger.jobs", "worldevents.store.embedded", "worldevents.store.judging"
 
 MUTANTS: Final = (
@@ -60,13 +66,84 @@ MUTANTS: Final = (
         "if row is not None and (row.amount, row.status) != (one.contribution.amount, one.status):",
         "if False:",
     ),
+    Mutant("who is banned claims", _GRANTS, "if connection.scalar(select(is_banned(row.user_id))):", "if False:"),
+    Mutant("an erasing forgets grants", _ERASING, "    _rename_grants(connection, goal_id, told)\n", "    pass\n"),
+    Mutant("an erasing leaves ids in notes", _ERASING, "    _rename_notes(connection, told)\n", "    pass\n"),
+    Mutant(
+        "who was banned when erased comes back",
+        _ERASING,
+        "if row.lifted_at is None:",
+        "if False:",
+    ),
+    Mutant(
+        "an old id counts again after an erasing",
+        _ERASING,
+        ".values(contribution_id=digest, user_id=told.tombstone))",
+        ".values(contribution_id=digest, user_id=told.tombstone, digest=func.randomblob(16)))",
+    ),
+    Mutant(
+        "a tombstone has nothing in a settled goal",
+        _ERASING,
+        "(contributor, repair, final_rank)",
+        "(contributor, repair)",
+    ),
+    Mutant(
+        "everyone has a final rank of their own", _SETTLING, "rank = rank if own == amount else place", "rank = place"
+    ),
+    Mutant(
+        "a goal that fell below its target is not met",
+        _SETTLING,
+        "completed=row.completed_at is not None",
+        "completed=False",
+    ),
+    Mutant(
+        "what is met consoles",
+        _RULES,
+        "tier is not None and ended is not Outcome.MET and total",
+        "tier is not None and total",
+    ),
+    Mutant("nobody is told of a consolation", _SETTLING, "writing.granting.console(goal_id, at)", "pass"),
 )
+
+
+class Wrong(SourceFileLoader):
+    """Loads a module with its mistake."""
+
+    def __init__(self, mutant: Mutant, path: str) -> None:
+        super().__init__(mutant.module, path)
+        self._mutant = mutant
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - there is one module
+        source, wanted = Path(self.path).read_text("utf-8"), self._mutant
+        assert source.count(wanted.right) == 1, (
+            f"{wanted.name}: the text stands there {source.count(wanted.right)} times"
+        )
+        return compile(source.replace(wanted.right, wanted.wrong), self.path, "exec")
+
+
+class Mutated(MetaPathFinder):
+    """Finds a module with its mistake, for whoever imports it."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        assert mutant.module not in sys.modules
+        self._mutant = mutant
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,  # noqa: ARG002 - as the protocol has it
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path) if fullname == self._mutant.module else None
+        if spec is not None and spec.origin is not None:
+            spec.loader = Wrong(self._mutant, spec.origin)
+        return spec
 
 
 def main(name: str) -> int:
     """1 where the lives of `make test` show the mistake of this name."""
     mutant = next(one for one in MUTANTS if one.name == name)
-    install(mutant)
+    sys.meta_path.insert(0, Mutated(mutant))
     from tests.system.lives import IN_EMBEDDED, live, on_sqlite  # noqa: PLC0415 - what they import is mutated now
 
     with on_sqlite() as machine:

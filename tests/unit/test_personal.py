@@ -162,6 +162,26 @@ async def test_a_cheater_does_not_come_back_by_being_erased(runtime: Runtime, mo
     assert await agrees(runtime)
 
 
+async def test_nothing_is_moved_for_who_is_refused(moderation: Moderation) -> None:
+    """A correction under the id of who was banned when erased is refused, by its preview, too, and not noted."""
+    await moderation.ban("ann", by=OPS)
+    await moderation.erase("ann", by=OPS)
+    for preview in (True, False):
+        with pytest.raises(errors.UserBanned):
+            await moderation.correct("volume", "ann", 5, correction_id="k", by=OPS, preview=preview)
+    assert [] == await moderation.notes(subject="ann")
+
+
+async def test_one_command_takes_again_who_was_banned_twice(runtime: Runtime, moderation: Moderation) -> None:
+    """Banned when erased, and banned again under the same id: the end of that ban is the end of both."""
+    await moderation.ban("ann", by=OPS)
+    await moderation.erase("ann", by=OPS)
+    await moderation.ban("ann", by=OPS)
+    assert not (await moderation.unban("ann", by=OPS)).duplicate
+    assert 5 == (await runtime.engine.contribute("volume", "ann", 5, contribution_id="c9")).user_contribution
+    assert (await moderation.unban("ann", by=OPS)).duplicate
+
+
 async def test_counting_goes_on_meanwhile(runtime: Runtime, moderation: Moderation) -> None:
     """The user goes on contributing while being erased: each is the tombstone's or the new user's, and none is lost."""
     sent = {"ann": 0, "bob": 0}

@@ -284,5 +284,11 @@ def _told_again(value: Any, told: Erasure) -> Any:
     if isinstance(value, list):
         return [_told_again(one, told) for one in value]
     if isinstance(value, dict):
-        return {name: one if name == "goalId" else _told_again(one, told) for name, one in value.items()}
+        return {_key(name, told): one if name == "goalId" else _told_again(one, told) for name, one in value.items()}
     return value
+
+
+def _key(name: str, told: Erasure) -> str:
+    """What something is called in a document: the ids of grants have their users in them, all others are goals'."""
+    source, mark, user_id = name.rpartition("~")
+    return f"{source}{mark}{told.tombstone}" if mark and user_id == told.user_id else name

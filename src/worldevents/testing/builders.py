@@ -86,10 +86,13 @@ def cancelled(event: SeasonalEvent, at: datetime) -> SeasonalEvent:
 
 
 def with_target(goal: CommunityGoal, target: int) -> CommunityGoal:
-    """The same goal with another target; its tiers move along."""
-    values = [rules.threshold_value(target, tier.threshold) for tier in goal.tiers]
-    tiers = (replace(tier, threshold_value=value) for tier, value in zip(goal.tiers, values, strict=True))
-    return replace(goal, target=target, tiers=tuple(tiers))
+    """The same goal with another target; its tiers and its consolation move along."""
+
+    def moved(tier: GoalTier) -> GoalTier:
+        return replace(tier, threshold_value=rules.threshold_value(target, tier.threshold))
+
+    consolation = None if goal.consolation is None else moved(goal.consolation)
+    return replace(goal, target=target, tiers=tuple(map(moved, goal.tiers)), consolation=consolation)
 
 
 def a_contribution(

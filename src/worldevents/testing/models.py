@@ -141,6 +141,10 @@ class StoreModel(LedgerModel):
         self.said: dict[Key, str | None] = {}
         """The display names that came with rows."""
         self.banned: set[str] = set()
+        self.barred: set[str] = set()
+        """Ids of users who were banned when they were erased."""
+        self.erased: dict[Key, Key] = {}
+        """What the rows of erased users are called now."""
         self.place: Callable[[str], int] = lambda _: 0
         """The partition that a user is in: everyone's history is that of one partition."""
 
@@ -162,14 +166,19 @@ class StoreModel(LedgerModel):
         if item.goal_id not in self.goals:
             return "unknown_goal"
         key = self.key(item)
-        if key in self.rows:
-            amount, status = self.rows[key]
+        known = self.erased.get(key, key)
+        if known in self.rows:
+            amount, status = self.rows[known]
             return f"{status} again" if amount == item.amount else "contribution_conflict"
-        told = "user_banned" if item.user_id in self.banned else self._judge(item, now)
+        told = "user_banned" if self.refuses(item.user_id) else self._judge(item, now)
         if told in ("counted", "held", "late"):
             self.days[key], self.said[key] = item.occurred_at or now, item.display_name
             self.rows[key] = (item.amount, told)
         return told
+
+    def refuses(self, user: str) -> bool:
+        """Whether nothing new is taken of a user."""
+        return user in self.banned or user in self.barred
 
     def _judge(self, item: GoalContribution, now: datetime) -> str:
         goal, instant = self.goals[item.goal_id], item.occurred_at or now
@@ -217,13 +226,14 @@ class StoreModel(LedgerModel):
 
     def move(self, goal_id: str, user: str, rows: Sequence[tuple[str, int, str]], now: datetime) -> str:
         """What a store should say to rows (id, amount, status) that are moved together; and it is done."""
-        wanted = {(goal_id, user, row_id): (amount, status) for row_id, amount, status in rows}
+        keys = [(goal_id, user, row_id) for row_id, _, _ in rows]
+        wanted = {self.erased.get(key, key): row[1:] for key, row in zip(keys, rows, strict=True)}
         if any(self.rows.get(key, row) != row for key, row in wanted.items()):
             return "contribution_conflict"
         new = {key: row for key, row in wanted.items() if key not in self.rows}
         if not new:
             return "again"
-        if user in self.banned:
+        if self.refuses(user):
             return "user_banned"
         goal = self.goals[goal_id]
         if now >= goal.ends_at + goal.grace:

@@ -19,10 +19,12 @@ from worldevents.ledger.granted import DurableLedger
 from worldevents.model import Ack
 from worldevents.moderation import Moderation
 from worldevents.rewards import Rewards
+from worldevents.settling import Arrivals, Settling
 from worldevents.store.base import BufferedStore, Store
 from worldevents.syncer import Syncer
 from worldevents.telemetry import Telemetry
 
+_BATCH_MAX = 1_000
 PAGE = 2
 """Contributors in one page of a job: few, so that jobs have pages."""
 
@@ -34,11 +36,14 @@ class System:
     engine: Engine
     moderation: Moderation
     rewards: Rewards
+    settling: Settling
     store: Store
     ledger: DurableLedger
     clock: Clock
     commits: Callable[[], object]
     """What is another value after every commit to the ledger; None where nobody can tell."""
+    naming: Callable[[str], Sequence[str]]
+    """Where in the ledger's tables a word stands."""
     syncer: Syncer | None = None
     """What carries to the ledger; None where the store is the ledger's own."""
     lose: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -69,20 +74,32 @@ def _unknown() -> None:
     return None
 
 
+def _nowhere(_word: str) -> Sequence[str]:
+    return ()
+
+
 @asynccontextmanager
 async def system_over(
-    store: Store, ledger: DurableLedger, clock: Clock, *, commits: Callable[[], object] = _unknown
+    store: Store,
+    ledger: DurableLedger,
+    clock: Clock,
+    *,
+    commits: Callable[[], object] = _unknown,
+    naming: Callable[[str], Sequence[str]] = _nowhere,
 ) -> AsyncIterator[System]:
     """The verbs over a store that is the ledger's own."""
+    rewards = Rewards(ledger, clock)
     async with _batching(store) as batcher:
         yield System(
             engine=Engine(store, ledger, batcher, clock),
             moderation=Moderation(store, ledger, clock),
-            rewards=Rewards(ledger, clock),
+            rewards=rewards,
+            settling=Settling(store, ledger, rewards, clock, page=PAGE),
             store=store,
             ledger=ledger,
             clock=clock,
             commits=commits,
+            naming=naming,
         )
 
 
@@ -94,10 +111,11 @@ async def buffered_system_over(
     *,
     window_s: float,
     commits: Callable[[], object] = _unknown,
+    naming: Callable[[str], Sequence[str]] = _nowhere,
     lose: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> AsyncIterator[System]:
     """The verbs over a store in front of a ledger; it carries at the start, and whenever somebody waits for that."""
-    syncer = Syncer(store, ledger, clock, Telemetry(), interval_s=1, batch_max=1_000, window_s=window_s)
+    syncer = Syncer(store, ledger, clock, Telemetry(), interval_s=1, batch_max=_BATCH_MAX, window_s=window_s)
     carrying: set[asyncio.Task[bool]] = set()
 
     def nudge() -> None:
@@ -108,17 +126,20 @@ async def buffered_system_over(
     async def opened(_goals: Sequence[str]) -> None:
         assert await syncer.once()
 
+    rewards, arrivals = Rewards(ledger, clock), Arrivals(store, ledger, batch_max=_BATCH_MAX)
     acks = Acks(store, ledger, default=Ack.APPLIED, timeout_s=20, nudge=nudge)
     assert await syncer.once()
     async with _batching(store) as batcher, _running(acks.run):
         yield System(
             engine=Engine(store, ledger, batcher, clock, acks=acks, opened=opened),
             moderation=Moderation(store, ledger, clock, acks=acks),
-            rewards=Rewards(ledger, clock),
+            rewards=rewards,
+            settling=Settling(store, ledger, rewards, clock, arrivals=arrivals, page=PAGE),
             store=store,
             ledger=ledger,
             clock=clock,
             commits=commits,
+            naming=naming,
             syncer=syncer,
             carrying=carrying,
             lose=lose,

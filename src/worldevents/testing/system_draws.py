@@ -5,8 +5,9 @@ Few ids, users and instants, so that repeats, conflicts and boundaries are commo
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from types import MappingProxyType
 
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from worldevents.engine import Offer
 from worldevents.model import (
     Audience,
+    CommunityGoal,
     Limits,
     Nature,
     OutlierRule,
@@ -22,13 +24,15 @@ from worldevents.model import (
     Reward,
     SeasonalEvent,
 )
-from worldevents.testing.builders import STARTS_AT, a_goal, an_event, in_window, with_target
+from worldevents.testing.builders import STARTS_AT, a_goal, a_tier, an_event, in_window, with_target
 
 USERS = ("ann", "bob", "cid")
 GOALS = ("volume", "workouts")
 ENDS_AT = STARTS_AT + timedelta(hours=48)
 DAY = timedelta(hours=24)
 users = st.sampled_from(USERS)
+people = st.integers(0, 11)
+"""Which of the users and of those whom the erased have left behind, counted round."""
 goals = st.sampled_from(GOALS)
 places = st.integers(0, 7)
 """Which of those that there are, counted round."""
@@ -51,13 +55,35 @@ limits = st.builds(
 outliers = st.none() | st.builds(
     OutlierRule, deviations=st.integers(1, 3), own_least=st.integers(1, 3), everyones_least=st.integers(1, 5)
 )
-GRANTS = [
-    *(f"tier~volume~{percent}~{user}" for percent in (25, 50, 75) for user in USERS),
-    *(f"{name}~{user}" for name in ("tier~workouts~10", "challenge~winter~ton") for user in USERS),
-    *("tier~volume~100", "tier~volume~100~ann", "tier~volume~33~ann"),
-]
-"""Every grant that there may be, and some that only support gives, or nobody."""
-grants = st.sampled_from(GRANTS)
+
+percents = st.sampled_from([Decimal(percent) for percent in ("0.5", 20, 50, 90)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How the goals end: how near is near, and from where on what is given to whom."""
+
+    near: Decimal
+    consoled_at: Decimal
+    minimum: int
+    audience: Audience
+
+
+endings = st.none() | st.builds(
+    Ending,
+    near=percents,
+    consoled_at=percents,
+    minimum=st.sampled_from([0, 30]),
+    audience=st.sampled_from([Audience.CONTRIBUTORS, Audience.CONTRIBUTORS, Audience.EVERYONE]),
+)
+
+rewards = st.sampled_from(
+    [
+        *(f"tier~volume~{percent}" for percent in (25, 25, 25, 25, 50, 75, 100, 33)),
+        *("tier~workouts~10", "tier~workouts~10", "challenge~winter~ton", "consolation~volume", "consolation~workouts"),
+    ]
+)
+"""Everything that gives grants, and a tier that there is not: grants' ids without their users."""
 
 
 def a_reward(kind: str, nature: Nature = Nature.QUANTITY, **fields: int | tuple[str, ...]) -> Reward:
@@ -65,8 +91,11 @@ def a_reward(kind: str, nature: Nature = Nature.QUANTITY, **fields: int | tuple[
     return Reward(kind=kind, name=kind, nature=nature, fields=MappingProxyType(fields))
 
 
-def the_event(rules: Limits, rule: OutlierRule | None) -> SeasonalEvent:
-    """Two goals, one of them with limits: tiers with a minimum, a time, a stock, and for all; and a challenge."""
+def the_event(rules: Limits, rule: OutlierRule | None, ending: Ending | None) -> SeasonalEvent:
+    """Two goals, one of them with limits: tiers with a minimum, a time, a stock, and for all; and a challenge.
+
+    With an ending, both of them may console.
+    """
     volume, workouts = a_goal(target=200, percents=("25", "50", "75", "100"), limits=rules), a_goal("workouts")
     first, second, third, last = volume.tiers
     tiers = (
@@ -78,9 +107,24 @@ def the_event(rules: Limits, rule: OutlierRule | None) -> SeasonalEvent:
     ton = PersonalChallenge(
         id="ton", name="Ton", goal_id="volume", target=70, reward=a_reward("currency", amount=5), claim_within=2 * DAY
     )
+    (every,) = a_goal(target=200, percents=("10",)).tiers
+    stocked = replace(every, reward=a_reward("mount", Nature.OWNERSHIP, stock=1))
     event = an_event(
-        replace(volume, tiers=tiers, outliers=rule),
-        replace(with_target(workouts, 200), tiers=a_goal(target=200, percents=("10",)).tiers),
+        _ending(replace(volume, tiers=tiers, outliers=rule), ending),
+        _ending(replace(with_target(workouts, 200), tiers=(stocked,)), ending),
         challenges=(ton,),
     )
     return in_window(event, STARTS_AT, ENDS_AT)
+
+
+def _ending(goal: CommunityGoal, ending: Ending | None) -> CommunityGoal:
+    if ending is None:
+        return goal
+    tier = a_tier(f"{ending.consoled_at}", goal.target)
+    consolation = replace(
+        tier,
+        reward=a_reward("sticker", stock=1),
+        minimum=ending.minimum,
+        audience=ending.audience,
+    )
+    return replace(goal, near_miss=ending.near, consolation=consolation)

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Awaitable
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from decimal import Decimal
 
 from hypothesis.stateful import invariant
 
 from worldevents.errors import WorldEventsError
 from worldevents.model import SeasonalEvent
 from worldevents.moderation import Moved
+from worldevents.results import GoalResult
 from worldevents.testing.clock import ManualClock
 from worldevents.testing.models import Key, place_of
 from worldevents.testing.opened import MANY
 from worldevents.testing.stateful import Machine
 from worldevents.testing.system import System, SystemOpener
-from worldevents.testing.system_draws import GOALS, USERS
-from worldevents.testing.system_model import SystemModel
+from worldevents.testing.system_draws import ENDS_AT, GOALS, USERS
+from worldevents.testing.system_model import End, FinalPlace, SystemModel
 
 
 class SystemLife(Machine):
@@ -47,6 +47,8 @@ class SystemLife(Machine):
         self.seen: dict[str, tuple[int, int]] = {}
         self.numbers: dict[str, int] = {}
         self.bans: dict[str, int] = {}
+        self.unsure: set[Key] = set()
+        """Of the erased, what a store that lost its memory does not know any more."""
         self.checked: object = None
         """What the ledger was last seen to hold, and how many commits it had then."""
         self.since_start = 0
@@ -93,6 +95,29 @@ class SystemLife(Machine):
         self.run_to_end(self.system.work())
         self.model.work(self.clock.now())
 
+    def _settle(self) -> list[str]:
+        """What is over is settled; how, in the model's words."""
+        self.is_sound = False
+        self._carried()
+        told = self.run_to_end(self.system.settling.settle(self.event.id))
+        words = self.model.settle(self.clock.now())
+        assert {one.goal.id for one in told} == set(self.model.ends)
+        return words
+
+    def _is_over(self) -> bool:
+        return self.clock.now() >= ENDS_AT + self.event.grace
+
+    def _is_unsettled(self) -> bool:
+        return self._is_over() and len(self.model.ends) < len(GOALS)
+
+    def _person(self, who: int) -> str:
+        """A user, or a tombstone."""
+        every = self._people()
+        return every[who % len(every)]
+
+    def _people(self) -> list[str]:
+        return [*USERS, *self.model.tombstones]
+
     def _restart(self) -> None:
         self.is_sound = False
         self.system = self.reopen(self.opener(self.clock))
@@ -102,7 +127,7 @@ class SystemLife(Machine):
 
     @invariant()
     def model_and_system_agree(self) -> None:
-        """Totals, boards, shares, tiers, grants, holds and rows are the model's."""
+        """Totals, boards, shares, tiers, grants, holds, results and rows are the model's."""
         if hasattr(self, "event"):
             self.run_to_end(self._agree())
             self.is_sound = True
@@ -113,14 +138,15 @@ class SystemLife(Machine):
         model, commits = self.model, self.system.commits()
         grants = {grant_id: one.status for grant_id, one in model.grants.items()}
         kept = {goal_id: model.total(goal_id) for goal_id in GOALS}
-        expected = (kept, grants, sorted(model.all_unlocked()), model.holds())
+        ends = [model.told_end(goal_id) for goal_id in sorted(model.ends)]
+        expected = (kept, grants, sorted(model.all_unlocked()), model.holds(), ends)
         # What nobody has written to, and is to be as it was, is as it was.
         if commits is None or self.checked != (commits, expected):
             assert await self._in_ledger() == expected
             self.checked = self.system.commits(), expected
 
-    async def _in_ledger(self) -> tuple[dict[str, int], dict[str, str], list[tuple[str, Decimal]], list[Key]]:
-        """Totals, grants, tiers and holds; once each, and the rows add up."""
+    async def _in_ledger(self) -> tuple[object, ...]:
+        """Totals, grants, tiers, holds and results; once each, and the rows add up."""
         ledger = self.system.ledger
         audit, unlocks, grants, holds = (
             await ledger.audit(),
@@ -138,7 +164,21 @@ class SystemLife(Machine):
             {one.id: one.status.value for one in grants},
             sorted((one.goal_id, one.threshold) for one in unlocks),
             list(held),
+            [await self._result(one) for one in sorted(await ledger.results(), key=lambda one: one.goal.id)],
         )
+
+    async def _result(self, one: GoalResult) -> tuple[End, list[FinalPlace]]:
+        rows = await self.system.ledger.final_rows(one.goal.id)
+        end = End(
+            outcome=one.outcome.value,
+            total=one.total,
+            pending=one.pending,
+            late=one.late,
+            participants=one.participants,
+            tiers=[tier.threshold for tier in one.tiers],
+            is_consoled=one.consoled,
+        )
+        return end, [(row.place, row.rank, row.user_id, row.amount, row.display_name) for row in rows]
 
     async def _agree_on(self, goal_id: str) -> None:
         store, model = self.system.store, self.model
@@ -151,7 +191,8 @@ class SystemLife(Machine):
         assert rows == [row for row in board if row[1] not in model.hidden]
         assert state.participants == found.participants == len(board)
         ranks = {user: rank for rank, user, *_ in board}
-        for user in USERS:
+        # Of the others who were erased, what boards and the ledger say has to do.
+        for user in [*USERS, *model.tombstones[-1:]]:
             own = await store.progress(goal_id, user)
             sums = (model.sum(goal_id, "counted", user), model.sum(goal_id, "held", user))
             assert (own.user_contribution, own.user_pending, own.user_rank) == (*sums, ranks.get(user))
@@ -162,11 +203,14 @@ class SystemLife(Machine):
     # What is true in the end.
 
     def teardown(self) -> None:
-        """Where nothing was amiss, all is carried and worked off: and from its rows everything is the same again."""
+        """Where nothing was amiss, all is worked off and settled: and from its rows everything is the same again."""
         try:
             if self.is_sound:
                 self._carried()
                 self._work()
+                self.run_to_end(self._agree())
+                self.clock.move(max(timedelta(0), ENDS_AT + self.event.grace - self.clock.now()))
+                self.did.update(self._settle())
                 self.run_to_end(self._agree())
                 self._restart()
                 self.run_to_end(self._agree())
@@ -180,7 +224,7 @@ class SystemLife(Machine):
             await system.ledger.sweep(goal_id, self.clock.now())
             asked = sorted({max(1, tier.minimum) for tier in system.store.goal(goal_id).tiers})
             amounts = {user: amount for _, user, amount, _ in model.board(goal_id)}
-            for user in USERS:
+            for user in self._people():
                 found = await system.store.standing(goal_id, user)
                 place = (found.amount, found.above, found.tied, found.next_amount, found.next_tied)
                 assert (*place, dict(found.reached)) == place_of(user, amounts, asked)

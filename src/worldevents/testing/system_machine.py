@@ -21,18 +21,20 @@ from worldevents.moderation import Moved
 from worldevents.movements import By
 from worldevents.testing.builders import STARTS_AT, with_target
 from worldevents.testing.clock import ManualClock
-from worldevents.testing.models import Key
+from worldevents.testing.models import Key, StoreModel
 from worldevents.testing.opened import word
 from worldevents.testing.system_draws import (
     DAY,
-    ENDS_AT,
     GOALS,
+    Ending,
+    endings,
     goals,
-    grants,
     limits,
     offers,
     outliers,
+    people,
     places,
+    rewards,
     the_event,
     users,
 )
@@ -40,8 +42,12 @@ from worldevents.testing.system_life import SystemLife
 from worldevents.testing.system_model import decision
 
 BY = By(author="ops", reason="test")
-BETWEEN = 6
+BETWEEN = 8
 """So many steps at least lie between two restarts: what takes long is done less often."""
+IDLE = 16
+"""What cannot do anything is asked for once in so many steps."""
+ERASINGS = 3
+"""The most users who are erased in one life, for the same reason."""
 VERSIONS = 6
 """The most versions of an event in one life, for the same reason."""
 
@@ -49,13 +55,13 @@ VERSIONS = 6
 class SystemMachine(SystemLife):
     """A system's life: contributions, operators, players, edits, time, restarts."""
 
-    @initialize(rules=limits, outlier_rule=outliers)
-    def begin(self, rules: Limits, outlier_rule: OutlierRule | None) -> None:
+    @initialize(rules=limits, outlier_rule=outliers, ending=endings)
+    def begin(self, rules: Limits, outlier_rule: OutlierRule | None, ending: Ending | None) -> None:
         """Publish an event."""
         self.clock = ManualClock(STARTS_AT + timedelta(hours=1))
         self.opener = self._stack.enter_context(self.database())
         self.system = self.reopen(self.opener(self.clock))
-        self._publish(the_event(rules, outlier_rule))
+        self._publish(the_event(rules, outlier_rule, ending))
 
     # Contributing.
 
@@ -64,6 +70,8 @@ class SystemMachine(SystemLife):
         """A batch is answered as the model answers it, one by one."""
         if self.is_buffered:
             batch = [one if one.goal_id == "volume" else one._replace(display_name=None) for one in batch]
+            # Redis that was emptied may count these for a moment, until the ledger has them taken back.
+            batch = [one for one in batch if StoreModel.key(_item(one)) not in self.unsure]
         self.is_sound = False
         ack = Ack.LEDGER if is_safe else None
         told = [word(one) for one in self.run_to_end(self.system.engine.contribute_many(batch, ack=ack))]
@@ -100,9 +108,10 @@ class SystemMachine(SystemLife):
 
     # Operators.
 
-    @rule(user=users, goal=goals, row=st.sampled_from("abcdef"), amount=st.sampled_from([-60, -25, -1, 1, 25, 60]))
-    def correct(self, user: str, goal: str, row: str, amount: int) -> None:
+    @rule(who=people, goal=goals, row=st.sampled_from("abcdef"), amount=st.sampled_from([-60, -25, -1, 1, 25, 60]))
+    def correct(self, who: int, goal: str, row: str, amount: int) -> None:
         """An operator adds to what a user has, or takes from it; more than is there is refused."""
+        user = self._person(who)
         verb = self.system.moderation.correct(goal, user, amount, correction_id=row, by=BY)
         self._moved(verb, (goal, user, movements.correction(row)), amount, "corrected")
 
@@ -140,48 +149,94 @@ class SystemMachine(SystemLife):
             self._carried()
         self._did(status, told)
 
-    @rule(user=users, ends=st.booleans())
-    def ban(self, user: str, ends: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
+    @rule(who=people, ends=st.sampled_from([True, True, False]))
+    def ban(self, who: int, ends: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
         """A user is banned, or taken again with all that the ban took; what is so already stays so."""
-        moderation, model = self.system.moderation, self.model
-        if ends and user not in model.banned:
-            # Whoever is: a life with everybody banned shows little.
-            user = min(model.banned, default=user)
-        is_over = self.clock.now() >= ENDS_AT + self.event.grace
+        moderation, model, user = self.system.moderation, self.model, self._person(who)
         assert self._told(moderation.unban(user, by=BY) if ends else moderation.ban(user, by=BY)) == "done"
         if (user in model.banned) is ends:
             # Each ban has a name of its own among the rows; where nothing moves any more there is none.
             number = self.bans[user] if ends else len(model.rows)
-            for goal in () if is_over else GOALS:
+            for goal in () if self._is_over() else GOALS:
                 (model.unban if ends else model.ban)(goal, user, number)
             self.bans[user] = number
             (model.banned.discard if ends else model.banned.add)(user)
+        if ends:
+            model.barred.discard(user)
         self._carried()
         self._did("unban" if ends else "ban")
 
-    @rule(user=users, hide=st.booleans())
-    def hide(self, user: str, hide: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
+    @rule(who=people, hide=st.booleans())
+    def hide(self, who: int, hide: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
         """A user is left out of boards, or shown again."""
-        moderation = self.system.moderation
+        moderation, user = self.system.moderation, self._person(who)
         assert self._told(moderation.hide(user, by=BY) if hide else moderation.unhide(user, by=BY)) == "done"
         (self.model.hidden.add if hide else self.model.hidden.discard)(user)
         self._did("hide")
 
+    @precondition(lambda self: len(self.model.tombstones) < ERASINGS and self.since_start % 4 == 0)
+    @rule(user=users)
+    def erase(self, user: str) -> None:
+        """A user is erased: a tombstone has all of it, to the last row, and the ledger names nobody any more."""
+        self.is_sound = False
+        told = self.run_to_end(self.system.moderation.erase(user, by=BY))
+        self._carried()
+        if told.tombstone is None:
+            assert not self.model.has(user)
+        else:
+            self._erased(user, told.tombstone)
+        named = list(self.system.naming(user))
+        assert named == [], named
+        self._did("erase", "erased" if told.is_known else "unknown user")
+
+    def _erased(self, user: str, tombstone: str) -> None:
+        model = self.model
+        found = self.run_to_end(self.system.moderation.rows(tombstone))
+        for goal in GOALS:
+            kept = [row for key, row in model.rows.items() if key[:2] == (goal, user)]
+            assert kept == [(one.amount, one.status.value) for one in found if one.goal_id == goal]
+        model.erase(
+            user, tombstone, {goal: [one.contribution_id for one in found if one.goal_id == goal] for goal in GOALS}
+        )
+        self.holds = {model.erased.get(key, key): number for key, number in self.holds.items()}
+        self.numbers = {model.renamed(one, user, tombstone): number for one, number in self.numbers.items()}
+        if user in self.bans:
+            self.bans[tombstone] = self.bans.pop(user)
+
+    @precondition(lambda self: self.model.tombstones and self.since_start % IDLE == 0)
+    @rule(place=places)
+    def erase_again(self, place: int) -> None:
+        """A tombstone is nobody, and cannot be erased."""
+        tombstones = self.model.tombstones
+        verb = self.system.moderation.erase(tombstones[place % len(tombstones)], by=BY)
+        assert self._told(verb) == "id_invalid"
+        self._did("erase_again")
+
     # Rewards.
 
     @precondition(lambda self: self.model.grants)
-    @rule(place=places)
-    def claim(self, place: int) -> None:
-        """A player claims what is there, once or again."""
+    @rule(place=places, what=st.sampled_from(["claim", "claim", "claim", "claim", "deliver", "revoke", "give"]))
+    def ask_again(self, place: int, what: str) -> None:
+        """A player claims what is there, once or again; or the host delivers it, or support takes it back."""
         granted = list(self.model.grants)
-        self._asked("claim", granted[-1 - place % len(granted)])
+        self._did(what, self._asked(what, granted[-1 - place % len(granted)]))
 
-    @rule(grant_id=grants, what=st.sampled_from(["give", "revoke", "deliver", "claim"]))
-    def ask(self, grant_id: str, what: str) -> None:
+    @precondition(lambda self: self.model.grants and self.since_start % 8 == 0)
+    @rule()
+    def rush(self) -> None:
+        """Everybody claims everything, the last who was granted something first."""
+        self._did("rush", *[self._asked("claim", grant_id) for grant_id in reversed(list(self.model.grants))])
+
+    @rule(
+        reward=rewards,
+        who=st.sampled_from([None, *range(12)]),
+        what=st.sampled_from(["give", "give", "give", "revoke", "deliver", "claim"]),
+    )
+    def ask(self, reward: str, who: int | None, what: str) -> None:
         """Support grants or takes back, the host delivers, somebody claims: what may be there or not."""
-        self._asked(what, grant_id)
+        self._did(what, self._asked(what, reward if who is None else f"{reward}~{self._person(who)}"))
 
-    def _asked(self, what: str, grant_id: str) -> None:
+    def _asked(self, what: str, grant_id: str) -> str:
         rewards, model, now = self.system.rewards, self.model, self.clock.now()
         by = {"author": BY.author, "reason": BY.reason}
         match what:
@@ -195,7 +250,7 @@ class SystemMachine(SystemLife):
                 verb, expected = rewards.deliver(grant_id), model.deliver(grant_id)
         told = self._told(verb)
         assert told == expected
-        self._did(what, told)
+        return told
 
     @rule()
     def work(self) -> None:
@@ -215,7 +270,8 @@ class SystemMachine(SystemLife):
         changed = replace(changed, tiers=tuple(tiers), outliers=outlier_rule)
         event = replace(self.event, goals=(changed, *others))
         self.is_sound = False
-        if changed.target > first.target:
+        is_other = (changed.target, changed.tiers) != (first.target, first.tiers)
+        if changed.target > first.target or (self._is_over() and is_other):
             assert self._told(self.system.engine.publish(event, author="test")) == "event_invalid"
         else:
             self._publish(event)
@@ -226,6 +282,12 @@ class SystemMachine(SystemLife):
         """Time passes."""
         self.clock.move(by)
         self._did("wait")
+
+    @precondition(lambda self: self._is_unsettled() or self.since_start % IDLE == 0)
+    @rule()
+    def settle(self) -> None:
+        """What is over is settled, if the grace is over: once, and from then on nothing changes but names."""
+        self._did("settle", *self._settle())
 
     @precondition(lambda self: self.since_start >= BETWEEN)
     @rule()
@@ -242,6 +304,7 @@ class SystemMachine(SystemLife):
         self.is_sound = False
         self.run_to_end(self.system.lose())
         self.model.forget()
+        self.unsure = set(self.model.erased)
         self._carried()
         self._did("lose")
 
