@@ -18,7 +18,7 @@ LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
 WORDS = "errors model access_keys grants results rules movements standing outliers"
-BETWEEN = "acks syncer comparing restoring"
+BETWEEN = "acks syncer comparing restoring bans"
 BELOW_RUNTIME = (
     f"{WORDS} codec result_documents prizes clock telemetry settings actions catalog {BETWEEN} batcher engine"
     " moderation personal rewards settling callback store ledger"
@@ -65,12 +65,13 @@ MAY_IMPORT = {
     "ledger.*": f"{WORDS} codec result_documents prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
-    "moderation": f"personal {WORDS}",
+    "bans": "movements comparing errors ledger.base store.base",
+    "moderation": f"bans personal {WORDS}",
     "personal": f"{WORDS} clock store.base ledger.granted ledger.personal acks",
     "acks": f"{WORDS} store.base ledger.base",
     "comparing": f"{WORDS} store.base ledger.base",
     "restoring": f"{WORDS} clock telemetry store.base ledger.base",
-    "syncer": f"comparing restoring {WORDS} clock telemetry store.base ledger.base",
+    "syncer": f"bans comparing restoring {WORDS} clock telemetry store.base ledger.base",
     "rewards": f"prizes {WORDS} clock ledger.granted",
     "settling": f"{WORDS} clock comparing rewards store.base ledger.base ledger.settled",
     "callback": f"{WORDS} clock ledger.granted ledger.outward",

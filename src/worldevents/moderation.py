@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from worldevents import movements, rules
+from worldevents import bans, movements, rules
 from worldevents.errors import BodyInvalid, ContributionConflict, HoldDecided, UserBanned, WorldEventsError
 from worldevents.grants import RewardGrant
 from worldevents.model import CommunityGoal, ContributionStatus, GoalContribution
@@ -262,7 +262,7 @@ class Moderation(Personal):
             if ban is not None:
                 # It has ended since it was looked at, and may have moved something out after that.
                 for goal in self._running():
-                    back = await self._moved_back(goal, ban)
+                    back = await bans.moved_back(self._ledger, goal.id, user_id, ban.number)
                     await self._settled(await self._store.unban(ban, back, goal_id=goal.id))
 
     async def bans(self) -> list[Ban]:
@@ -274,13 +274,7 @@ class Moderation(Personal):
         if not preview:
             # What was begun is finished first, and is in the ledger then.
             await self._settled(await self._store.ban(goal.id, ban))
-        return await self._moved_back(goal, ban)
-
-    async def _moved_back(self, goal: CommunityGoal, ban: Ban) -> list[Movement]:
-        """The other way round, what the ledger says that a ban has moved out."""
-        out = movements.moved_out(goal.id, ban.user_id, ban.number, counted=1, held=1)
-        counted, held = (0 if one is None else one.amount for one in await self._ledger.look_up([m[0] for m in out]))
-        return movements.moved_back(goal.id, ban.user_id, ban.number, counted=-counted, held=held)
+        return await bans.moved_back(self._ledger, goal.id, ban.user_id, ban.number)
 
     def _running(self) -> list[CommunityGoal]:
         now = self._clock.now()

@@ -16,12 +16,12 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
+from worldevents import bans
 from worldevents.clock import Clock
 from worldevents.comparing import Comparer, Finding
 from worldevents.errors import UnknownGoal, WorldEventsError
 from worldevents.ledger.base import Drained, OutboxLedger, Watermark
 from worldevents.model import OutboxEntry, Partition, Position
-from worldevents.movements import Ban
 from worldevents.restoring import Restorer
 from worldevents.store.base import Backlog, BufferedStore
 from worldevents.telemetry import Telemetry
@@ -313,22 +313,7 @@ class Syncer:
         if names or {one.threshold for one in unlocks} != {one.threshold for one in known}:
             await self._store.decided(goal_id, unlocks=unlocks, names=names)
         self._is_named = True
-        return await self._tell_bans(goal_id)
-
-    async def _tell_bans(self, goal_id: str) -> bool:
-        """Have the store refuse whom the ledger has banned and nobody else; whether anybody was missing."""
-        # In this order: a ban is in the ledger before any store has it.
-        refused = [user for one in self._store.partitions(goal_id) for user in await self._store.refused(one)]
-        bans = {one.user_id: one for one in await self._ledger.bans()}
-        wrong = sorted(bans.keys() ^ set(refused))
-        if wrong:
-            _log.warning("goal %s: of %d users it is told again whether they are banned", goal_id, len(wrong))
-        for user_id in wrong:
-            if user_id in bans:
-                await self._store.refuse(goal_id, bans[user_id])
-            else:
-                await self._store.unban(Ban(user_id, 0, self._clock.now(), "", ""), (), goal_id=goal_id)
-        return bool(wrong)
+        return await bans.told_again(self._store, self._ledger, self._comparer, goal_id, at=self._clock.now())
 
     async def reconcile(self, *, fix: bool) -> list[Finding]:
         """Every goal compared, its contributors counted again; with `fix`, what differs is built from the ledger."""

@@ -309,8 +309,8 @@ class BufferedStore(Store, Protocol):
         """Refuse a user in a goal from now on, and move nothing."""
         ...
 
-    async def refused(self, partition: Partition) -> frozenset[str]:
-        """Who is banned there."""
+    async def refused(self, partition: Partition) -> Mapping[str, int]:
+        """Who is banned there, and by which ban's number."""
         ...
 
     async def flushed(self, goal_ids: Sequence[str]) -> None:

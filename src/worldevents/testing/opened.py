@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from worldevents import movements
+from worldevents import bans
 from worldevents.clock import Clock
 from worldevents.errors import WorldEventsError
 from worldevents.ledger.base import GoalAudit, GoalTotals, Ledger, UserTotals
@@ -70,10 +70,7 @@ class OpenStore:
         (ban,) = [one for one in await self.ledger.bans() if one.user_id == user_id]
         for version in self.store.events.values():
             for goal in version.event.goals:
-                out = movements.moved_out(goal.id, user_id, ban.number, counted=1, held=1)
-                found = await self.ledger.look_up([one.contribution for one in out])
-                counted, held = (0 if one is None else one.amount for one in found)
-                back = movements.moved_back(goal.id, user_id, ban.number, counted=-counted, held=held)
+                back = await bans.moved_back(self.ledger, goal.id, user_id, ban.number)
                 await self.store.unban(ban, back, goal_id=goal.id)
         await self.ledger.lift_ban(ban.number, at=at)
         # Until now the ledger had the ban, and a syncer may have told the store so.

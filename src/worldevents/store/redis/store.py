@@ -297,10 +297,10 @@ class RedisStore(Users, Speaking):
             epoch, seq = one.position
             await self._call("take_back", one.partition, epoch, str(seq), one.user_id, str(one.amount), one.status)
 
-    async def refused(self, partition: Partition) -> frozenset[str]:
+    async def refused(self, partition: Partition) -> dict[str, int]:
         with failing():
-            found = await self._connection.client.hkeys(f"{self._keys.partition(partition)}:banned")
-        return frozenset(one.decode() for one in found)
+            found = await self._connection.client.hgetall(f"{self._keys.partition(partition)}:banned")
+        return {user.decode(): int(number) for user, number in found.items()}
 
     async def decided(self, goal_id: str, *, unlocks: Sequence[TierUnlock], names: Mapping[str, str]) -> None:
         await self._name(names)

@@ -229,16 +229,16 @@ class ModelStore:
 
     async def ban(self, goal_id: str, ban: Ban) -> list[Receipt]:
         all_of_it = moved_out(goal_id, ban.user_id, ban.number, counted=1, held=1)
-        return await self._move(goal_id, ban.user_id, all_of_it, ban=moving.BAN)
+        return await self._move(goal_id, ban.user_id, all_of_it, ban=str(ban.number))
 
     async def refuse(self, goal_id: str, ban: Ban) -> None:
-        await self._move(goal_id, ban.user_id, (), ban=moving.BAN)
+        await self._move(goal_id, ban.user_id, (), ban=str(ban.number))
 
     async def unban(self, ban: Ban, movements: Sequence[Movement], *, goal_id: str) -> list[Receipt]:
         return await self._move(goal_id, ban.user_id, movements, ban=moving.LIFT)
 
     async def _move(self, goal_id: str, user_id: str, movements: Sequence[Movement], *, ban: str = "") -> list[Receipt]:
-        goal, is_all = self.goal(goal_id), ban == moving.BAN
+        goal, is_all = self.goal(goal_id), ban not in ("", moving.LIFT)
         found = [None] * len(movements) if is_all else await self._ledger.look_up([one[0] for one in movements])
         wanted = [Wanted(one, is_all, _known(held)) for one, held in zip(movements, found, strict=True)]
         partition = self._server.partition_of(goal_id, user_id)
@@ -293,7 +293,7 @@ class ModelStore:
     def sum_of_users(self, partition: Partition) -> Awaitable[int | None]:
         return self._call(self._server.sum_of_users, partition)
 
-    def refused(self, partition: Partition) -> Awaitable[frozenset[str]]:
+    def refused(self, partition: Partition) -> Awaitable[dict[str, int]]:
         return self._call(self._server.refused, partition)
 
     def flushed(self, goal_ids: Sequence[str]) -> Awaitable[None]:

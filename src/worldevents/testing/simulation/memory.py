@@ -192,9 +192,9 @@ class Server:
         """What counts, counted again."""
         return sum(counted for counted, _ in self.share(partition).users.values())
 
-    def refused(self, partition: Partition) -> frozenset[str]:
-        """Who is banned."""
-        return frozenset(self.share(partition).banned)
+    def refused(self, partition: Partition) -> dict[str, int]:
+        """Who is banned, and by which ban's number."""
+        return dict(self.share(partition).banned)
 
     def flush(self, goal_ids: Sequence[str]) -> None:
         """All is on the disk: a server that starts again with all it had always has it there."""
@@ -254,7 +254,7 @@ class Server:
         share.total = sum(counted for counted, _ in share.users.values())
         share.pending = sum(held for _, held in share.users.values())
         share.seq, share.unlocks = restoration.seq, tuple(restoration.unlocks)
-        banned = [one.user_id for one in restoration.bans]
-        share.banned = {one for one in banned if self.partition_of(partition.goal_id, one) == partition}
+        own = [one for one in restoration.bans if self.partition_of(partition.goal_id, one.user_id) == partition]
+        share.banned = {one.user_id: one.number for one in own}
         share.epoch, share.is_open, share.token, share.filling = restoration.epoch, True, None, None
         return True

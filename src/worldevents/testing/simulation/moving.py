@@ -13,7 +13,6 @@ from worldevents.movements import Movement
 from worldevents.testing.simulation.share import Known, Share
 
 LIFT: Final = "lift"
-BAN: Final = "ban"
 
 
 class Wanted(NamedTuple):
@@ -46,7 +45,7 @@ def move(
 ) -> list[Done]:
     """Do these, all that there is to do of them, or raise and change nothing."""
     own = share.users.get(user_id, (0, 0))
-    if ban == BAN and min(own) < 0:
+    if ban not in ("", LIFT) and min(own) < 0:
         # A repair is on its way.
         raise LedgerBehind
     told = [_told(share, user_id, one, now) for one in wanted]
@@ -55,8 +54,10 @@ def move(
         if user_id in share.banned and not ban:
             raise UserBanned(field="userId")
         movements.judge(goal, new, now=now, user=own, goal_sums=(share.total, share.pending))
-    if ban:
-        (share.banned.discard if ban == LIFT else share.banned.add)(user_id)
+    if ban == LIFT:
+        share.banned.pop(user_id, None)
+    elif ban:
+        share.banned[user_id] = int(ban)
     return [
         one if isinstance(one, Done) else _written(share, one, now, window)
         for one in told

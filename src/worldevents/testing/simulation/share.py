@@ -63,7 +63,8 @@ class Share:
     ids: dict[tuple[str, str], Known] = field(default_factory=dict)
     outbox: list[OutboxEntry | Unreadable] = field(default_factory=list)
     undone: set[Position] = field(default_factory=set)
-    banned: set[str] = field(default_factory=set)
+    banned: dict[str, int] = field(default_factory=dict)
+    """By which ban."""
     unlocks: tuple[TierUnlock, ...] = ()
 
     def copy(self) -> Share:
@@ -75,7 +76,7 @@ class Share:
             ids=dict(self.ids),
             outbox=list(self.outbox),
             undone=set(self.undone),
-            banned=set(self.banned),
+            banned=dict(self.banned),
         )
 
     def add(self, user_id: str, amount: int, status: ContributionStatus) -> None:
