@@ -148,8 +148,10 @@ async def test_a_public_topic_gets_batches(stub: Stub, tmp_path: Path) -> None:
         assert ("goals é", "goal_update", False) == (message["topic"], message["event"], message["private"])
         assert ("volume", 0, True) == tuple(message["payload"][name] for name in ("goalId", "newValue", "snapshot"))
         await here.contribute("c1", 600)
-        assert ["goal_tier_unlocked volume 25", "goal_tier_unlocked volume 50"] == (await stub.hears(2))[1].words
-        assert ["goal_update volume 600"] == (await stub.hears(3))[2].words
+        unlocks, update = ["goal_tier_unlocked volume 25", "goal_tier_unlocked volume 50"], "goal_update volume 600"
+        told = (await stub.hears(2))[1].words
+        # On a busy machine the update is due when the unlocks are sent: then it goes with them.
+        assert [*unlocks, update] == (told if update in told else [*told, *(await stub.hears(3))[2].words])
         # One connection carries them all.
         assert 1 == len({one.caller for one in stub.asked})
         assert 4 == await figure(here, "sent")

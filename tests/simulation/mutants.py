@@ -91,7 +91,7 @@ MUTANTS: Final = (
         _RESTORING,
         "if watermark is None or (watermark.epoch, watermark.run_id) != (found.epoch, found.run_id):",
         "if watermark is None:",
-        first=400,
+        first=3_700,
     ),
     Mutant(
         "shuts whatever it finds",

@@ -102,7 +102,8 @@ class LedgerMachine(Machine):
     @rule(batch=st.lists(items, max_size=8), data=st.data())
     def append(self, batch: list[GoalContribution], data: st.DataObject) -> None:
         """Whatever is decided: what the model keeps is what the ledger keeps, or nothing at all."""
-        one = st.none() | st.sampled_from(ContributionStatus)
+        # An erasing is a verb of its own: nobody contributes one.
+        one = st.none() | st.sampled_from([one for one in ContributionStatus if one != ContributionStatus.ERASED])
         statuses = data.draw(st.lists(one, min_size=len(batch), max_size=len(batch)))
         self.moment += timedelta(seconds=1)
         step = self.ledger.append(batch, keep(*statuses, at=self.moment))
