@@ -15,6 +15,7 @@ from worldevents.testing.builders import DURING, ENDS_AT, GRACE, a_contribution,
 from worldevents.testing.ledger_counting import keep
 
 KILLS = 25
+"""At least; more until there were so many stages."""
 USERS = 3_000
 PAGE = 50
 LIFE_S = 1.0
@@ -54,16 +55,21 @@ async def test_kills_leave_one_result_and_one_announcement(ledger_url: str, chan
     async with open_ledger(ledger_url) as ledger:
         await ledger.publish(an_event(goal), based_on=0, author="test", published_at=DURING, reason="")
         await ledger.append([a_contribution("c", amount, user=user) for user, amount in amounts.items()], keep())
-        for kill in range(KILLS):
-            process = processes.Process(target=settling.live, args=(ledger_url, OVER, PAGE))
+        for kill in range(4 * KILLS):
+            begun = processes.Event()
+            process = processes.Process(target=settling.live, args=(ledger_url, OVER, PAGE, begun))
             process.start()
-            # A kill is to come at any moment.
+            # A kill is to come at any moment, and how far a life gets until then is the machine's affair.
+            begun.wait()
             process.join(chance.uniform(0, LIFE_S * (1 + kill / KILLS)))
             process.kill()
             process.join()
             left = await ledger.unranked("volume", limit=1)
             stages.add((await ledger.jobs(), len(await ledger.grants()), left[0].place if left else None))
-        process = processes.Process(target=settling.live, args=(ledger_url, OVER, 1_000))
+            if kill >= KILLS and len(stages) >= STAGES:
+                break
+        begun = processes.Event()
+        process = processes.Process(target=settling.live, args=(ledger_url, OVER, 1_000, begun))
         process.start()
         process.join()
         (result,) = await ledger.results()
