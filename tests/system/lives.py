@@ -49,8 +49,8 @@ HAPPENS: Final = (
     ),
     *("corrected", "withheld", "released", "rejected", "moved", "again", "below_zero", "hold_decided"),
     *("ban", "unban", "hide", "edit", "wait", "work", "restart"),
-    *("erase", "erased", "settle", "met", "near_missed", "missed", "consoled"),
-    *("claimed", "pending", "delivered", "revoked", "unknown_grant"),
+    *("erase", "erased", "ranked", "settle", "finish", "met", "near_missed", "missed", "consoled"),
+    *("claimed", "pending", "delivered", "revoked", "unknown_grant", "hand_on"),
 )
 """What a part has to have seen: what never happens shows nothing."""
 

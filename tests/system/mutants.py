@@ -6,18 +6,13 @@ python -m tests.system.mutants "a ban forgets what is held"
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from pathlib import Path
-from types import CodeType, ModuleType
 from typing import Final
 
-from tests.simulation.mutants import Mutant
+from tests.simulation.mutants import Mutant, install
 
 _MOVEMENTS, _GRANTING, _GRANTS = "worldevents.movements", "worldevents.ledger.granting", "worldevents.ledger.grants"
 _ERASING, _SETTLING, _RULES = "worldevents.ledger.erasing", "worldevents.ledger.settling", "worldevents.rules"
-_JOBS, _EMBEDDED, _JUDGING = "worldevents.ledger.jobs", "worldevents.store.embedded", "worldevents.store.judging"
+_JOBS, _EMBEDDED, _MODERATION = "worldevents.ledger.jobs", "worldevents.store.embedded", "worldevents.moderation"
 
 MUTANTS: Final = (
     Mutant(
@@ -62,8 +57,8 @@ MUTANTS: Final = (
     Mutant("a ban is forgotten in a restart", _EMBEDDED, "live.banned = banned.copy()", "live.banned |= set()"),
     Mutant(
         "a decision may be changed",
-        _JUDGING,
-        "if row is not None and (row.amount, row.status) != (one.contribution.amount, one.status):",
+        _MODERATION,
+        "if (found.amount, found.status) != (item.amount, wanted.status):",
         "if False:",
     ),
     Mutant("who is banned claims", _GRANTS, "if connection.scalar(select(is_banned(row.user_id))):", "if False:"),
@@ -106,44 +101,10 @@ MUTANTS: Final = (
 )
 
 
-class Wrong(SourceFileLoader):
-    """Loads a module with its mistake."""
-
-    def __init__(self, mutant: Mutant, path: str) -> None:
-        super().__init__(mutant.module, path)
-        self._mutant = mutant
-
-    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - there is one module
-        source, wanted = Path(self.path).read_text("utf-8"), self._mutant
-        assert source.count(wanted.right) == 1, (
-            f"{wanted.name}: the text stands there {source.count(wanted.right)} times"
-        )
-        return compile(source.replace(wanted.right, wanted.wrong), self.path, "exec")
-
-
-class Mutated(MetaPathFinder):
-    """Finds a module with its mistake, for whoever imports it."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        assert mutant.module not in sys.modules
-        self._mutant = mutant
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,  # noqa: ARG002 - as the protocol has it
-    ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname, path) if fullname == self._mutant.module else None
-        if spec is not None and spec.origin is not None:
-            spec.loader = Wrong(self._mutant, spec.origin)
-        return spec
-
-
 def main(name: str) -> int:
     """1 where the lives of `make test` show the mistake of this name."""
     mutant = next(one for one in MUTANTS if one.name == name)
-    sys.meta_path.insert(0, Mutated(mutant))
+    install(mutant)
     from tests.system.lives import IN_EMBEDDED, live, on_sqlite  # noqa: PLC0415 - what they import is mutated now
 
     with on_sqlite() as machine:

@@ -107,6 +107,10 @@ class SystemLife(Machine):
     def _is_over(self) -> bool:
         return self.clock.now() >= ENDS_AT + self.event.grace
 
+    def _left(self) -> timedelta:
+        """Until it is over."""
+        return max(timedelta(0), ENDS_AT + self.event.grace - self.clock.now())
+
     def _is_unsettled(self) -> bool:
         return self._is_over() and len(self.model.ends) < len(GOALS)
 
@@ -209,7 +213,7 @@ class SystemLife(Machine):
                 self._carried()
                 self._work()
                 self.run_to_end(self._agree())
-                self.clock.move(max(timedelta(0), ENDS_AT + self.event.grace - self.clock.now()))
+                self.clock.move(self._left())
                 self.did.update(self._settle())
                 self.run_to_end(self._agree())
                 self._restart()

@@ -52,6 +52,10 @@ VERSIONS = 6
 """The most versions of an event in one life, for the same reason."""
 
 
+ROWS = 12
+"""An event that ends early has at least so many rows."""
+
+
 class SystemMachine(SystemLife):
     """A system's life: contributions, operators, players, edits, time, restarts."""
 
@@ -181,13 +185,24 @@ class SystemMachine(SystemLife):
         self.is_sound = False
         told = self.run_to_end(self.system.moderation.erase(user, by=BY))
         self._carried()
+        words = ["erased" if told.is_known else "unknown user", *["ranked"] * (user in self.model.ranked())]
         if told.tombstone is None:
             assert not self.model.has(user)
         else:
             self._erased(user, told.tombstone)
         named = list(self.system.naming(user))
         assert named == [], named
-        self._did("erase", "erased" if told.is_known else "unknown user")
+        self._did("erase", *words)
+
+    @precondition(lambda self: self._may_erase_ranked())
+    @rule(place=places)
+    def erase_ranked(self, place: int) -> None:
+        """Who has a place in a settled goal is erased: a tombstone has the place."""
+        ranked = self.model.ranked()
+        self.erase(ranked[place % len(ranked)])
+
+    def _may_erase_ranked(self) -> bool:
+        return len(self.model.ranked()) > 0 and self.since_start % 4 == 0
 
     def _erased(self, user: str, tombstone: str) -> None:
         model = self.model
@@ -226,6 +241,16 @@ class SystemMachine(SystemLife):
     def rush(self) -> None:
         """Everybody claims everything, the last who was granted something first."""
         self._did("rush", *[self._asked("claim", grant_id) for grant_id in reversed(list(self.model.grants))])
+
+    @precondition(lambda self: self.model.holders() and self.since_start % 4 == 0)
+    @rule(place=places)
+    def hand_on(self, place: int) -> None:
+        """Who has one of a stock loses it, those who wait for one ask again, and support gives it back."""
+        holders = self.model.holders()
+        lost = holders[place % len(holders)]
+        asked = ["revoke", *["claim"] * len(self.model.waiting()), "give", "claim"]
+        grants = [lost, *self.model.waiting(), lost, lost]
+        self._did("hand_on", *[self._asked(what, grant_id) for what, grant_id in zip(asked, grants, strict=True)])
 
     @rule(
         reward=rewards,
@@ -288,6 +313,13 @@ class SystemMachine(SystemLife):
     def settle(self) -> None:
         """What is over is settled, if the grace is over: once, and from then on nothing changes but names."""
         self._did("settle", *self._settle())
+
+    @precondition(lambda self: len(self.model.rows) >= ROWS and len(self.model.ends) < len(GOALS))
+    @rule()
+    def finish(self) -> None:
+        """The event is over and settled, and life goes on."""
+        self.clock.move(self._left())
+        self._did("finish", *self._settle())
 
     @precondition(lambda self: self.since_start >= BETWEEN)
     @rule()

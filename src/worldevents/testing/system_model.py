@@ -228,6 +228,11 @@ class SystemModel(StoreModel):
         rows = [(place, rank, user, amount, self.names.get(user)) for place, (rank, user, amount) in places]
         return self.ends[goal_id], [row for row in rows if row[2] not in self.hidden]
 
+    def ranked(self) -> list[str]:
+        """Who has a place in a settled goal and was not erased."""
+        places = {user for rows in self.final.values() for _, user, _ in rows}
+        return sorted(places.difference(self.tombstones))
+
     # Who is forgotten.
 
     def has(self, user: str) -> bool:
@@ -263,6 +268,14 @@ class SystemModel(StoreModel):
     def renamed(grant_id: str, user: str, tombstone: str) -> str:
         """A grant's id, with the tombstone where it is this user's."""
         return f"{_name_of(grant_id)}~{tombstone}" if _user_of(grant_id) == user else grant_id
+
+    def holders(self) -> list[str]:
+        """The grants that have one of a stock."""
+        return [grant_id for grant_id, one in self.grants.items() if one.has_one]
+
+    def waiting(self) -> list[str]:
+        """The grants that came when there was none left."""
+        return [grant_id for grant_id, one in self.grants.items() if one.status == "pending"]
 
     # What becomes of grants: the status that they have then, or why they do not.
 
