@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from worldevents import rules
 from worldevents.grants import RewardGrant
@@ -27,10 +27,6 @@ from worldevents.model import (
     Reward,
     TierUnlock,
 )
-from worldevents.standing import ExplainedStanding, NextRank, Standing, TierStanding, minimum
-
-SHARE_DECIMALS: Final = 6
-"""Of a share in percent: a millionth of a goal is a share too."""
 
 Json = dict[str, Any]
 
@@ -71,9 +67,9 @@ def goal(state: GoalState, now: datetime) -> Json:
         "currentValue": number(state.total, metric),
         "pendingValue": number(state.pending, metric),
         "percent": plain(rules.percent(state.total, declared.target)),
-        "rewardTiers": [_tier(tier, state) for tier in declared.tiers],
+        "rewardTiers": [tier_of(tier, state) for tier in declared.tiers],
         "nearMiss": plain(declared.near_miss),
-        "consolation": None if declared.consolation is None else _promised(declared.consolation, metric),
+        "consolation": None if declared.consolation is None else promised(declared.consolation, metric),
         "startsAt": instant(declared.starts_at),
         "endsAt": instant(declared.ends_at),
         "status": rules.status_at(declared, now).value,
@@ -84,13 +80,15 @@ def goal(state: GoalState, now: datetime) -> Json:
     }
 
 
-def _tier(tier: GoalTier, state: GoalState) -> Json:
+def tier_of(tier: GoalTier, state: GoalState) -> Json:
+    """A tier of a goal at one moment."""
     unlock = state.unlock_of(tier)
     unlocked_at = None if unlock is None else instant(unlock.unlocked_at)
-    return {**_promised(tier, state.goal.metric), "unlocked": unlock is not None, "unlockedAt": unlocked_at}
+    return {**promised(tier, state.goal.metric), "unlocked": unlock is not None, "unlockedAt": unlocked_at}
 
 
-def _promised(tier: GoalTier, metric: Metric) -> Json:
+def promised(tier: GoalTier, metric: Metric) -> Json:
+    """What a tier, or a consolation, gives, and what it asks for."""
     return {
         "threshold": plain(tier.threshold),
         "thresholdValue": number(tier.threshold_value, metric),
@@ -149,84 +147,6 @@ def progress(value: GoalProgress, now: datetime) -> Json:
         "userPending": number(value.user_pending, metric),
         "userRank": value.user_rank,
         "participantCount": value.state.participants,
-    }
-
-
-def explained(value: ExplainedStanding, now: datetime) -> Json:
-    """Where one user stands in a goal, and why."""
-    told, state, metric = value.standing, value.standing.state, value.standing.state.goal.metric
-    return {
-        "goalId": state.goal.id,
-        "eventId": state.goal.event_id,
-        "userId": value.user_id,
-        "metric": metric.key,
-        "unit": metric.unit,
-        "status": value.status.value,
-        "currentValue": number(state.total, metric),
-        "pendingValue": number(state.pending, metric),
-        "targetValue": number(state.goal.target, metric),
-        "participantCount": state.participants,
-        "userContribution": number(told.amount, metric),
-        "userPending": number(told.pending, metric),
-        "userLate": number(value.late, metric),
-        "userRank": told.rank,
-        "rankSharedBy": told.tied or None,
-        "ahead": None if told.rank is None else _ahead(told),
-        "share": {
-            "percentOfTotal": _share(told.amount, state.total),
-            "percentOfTarget": _share(told.amount, state.goal.target),
-        },
-        "nextRank": None if value.next_rank is None else _next_rank(value.next_rank, metric),
-        "nextTier": _next_tier_of(value),
-        "nextMinimum": _next_minimum(value),
-        "tiers": [{**_tier(one.tier, state), **_tier_standing(one, metric)} for one in value.tiers],
-        "epoch": state.epoch,
-        "seq": state.seq,
-        "serverTime": instant(now),
-    }
-
-
-def _ahead(told: Standing) -> Json:
-    percent = plain(rules.percent(told.behind, told.state.participants))
-    return {"count": told.behind, "of": told.state.participants, "percent": percent}
-
-
-def _share(amount: int, whole: int) -> int | float:
-    return plain(rules.percent(amount, whole, decimals=SHARE_DECIMALS)) if amount else 0
-
-
-def _next_rank(value: NextRank, metric: Metric) -> Json:
-    return {"rank": value.rank, "missing": number(value.missing, metric), "sharedBy": value.tied}
-
-
-def _next_tier_of(value: ExplainedStanding) -> Json | None:
-    tier, state = value.next_tier, value.standing.state
-    if tier is None:
-        return None
-    return {
-        "threshold": plain(tier.threshold),
-        "thresholdValue": number(tier.threshold_value, state.goal.metric),
-        "missing": number(max(0, tier.threshold_value - state.total), state.goal.metric),
-    }
-
-
-def _next_minimum(value: ExplainedStanding) -> Json | None:
-    tier, metric = value.next_minimum, value.standing.state.goal.metric
-    if tier is None:
-        return None
-    return {
-        "threshold": plain(tier.threshold),
-        "minimum": number(minimum(tier), metric),
-        "missing": number(minimum(tier) - value.standing.amount, metric),
-    }
-
-
-def _tier_standing(value: TierStanding, metric: Metric) -> Json:
-    return {
-        "qualifies": not value.lacks,
-        "whyNot": [one.value for one in value.lacks],
-        "missing": number(value.missing, metric),
-        "others": value.others,
     }
 
 

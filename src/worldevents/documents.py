@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol, cast
 
-from worldevents import codec, problems, rules
+from worldevents import codec, problems, rules, standing_documents
 from worldevents.actions import Action, Activity, Boss, Challenge, Unit, Workout, WorkoutSet
 from worldevents.engine import Engine, Offer, Published, Recorded
 from worldevents.errors import BodyInvalid, IdInvalid, WorldEventsError
@@ -284,7 +284,7 @@ class Local:
         return codec.progress(await self._engine.progress(goal_id, user_id), self._engine.now())
 
     async def standing(self, goal_id: str, user_id: str) -> Json:
-        return codec.explained(await self._engine.standing(goal_id, user_id), self._engine.now())
+        return standing_documents.standing(await self._engine.standing(goal_id, user_id), self._engine.now())
 
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None

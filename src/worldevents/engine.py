@@ -12,7 +12,7 @@ from worldevents.acks import Acks
 from worldevents.batcher import Batcher
 from worldevents.clock import Clock
 from worldevents.errors import BodyInvalid, EventConflict, EventInvalid, UnknownEvent, WorldEventsError
-from worldevents.ledger.base import Ledger
+from worldevents.ledger.granted import DurableLedger
 from worldevents.model import (
     Ack,
     ChallengeProgress,
@@ -75,7 +75,7 @@ class Engine:
     def __init__(
         self,
         store: Store,
-        ledger: Ledger,
+        ledger: DurableLedger,
         batcher: Batcher,
         clock: Clock,
         *,
@@ -238,8 +238,12 @@ class Engine:
         """
         standing = await self._store.standing(goal_id, rules.check_id(user_id, "userId"))
         late, ban = await self._ledger.late(goal_id, user_id), await self._ledger.ban_of(user_id)
-        status = rules.status_at(standing.state.goal, self._clock.now())
-        return explain(standing, user_id, late=late, status=status, is_banned=ban is not None)
+        goal = standing.state.goal
+        status, result = rules.status_at(goal, self._clock.now()), None
+        if goal.consolation is not None and status is GoalStatus.SETTLED:
+            told = await self._ledger.results(goal.event_id)
+            result = next((one for one in told if one.goal.id == goal.id), None)
+        return explain(standing, user_id, late=late, status=status, is_banned=ban is not None, result=result)
 
     async def leaderboard(
         self, goal_id: str, *, limit: int = 10, around: str | None = None, user_id: str | None = None

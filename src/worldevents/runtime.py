@@ -20,6 +20,7 @@ from worldevents.engine import Engine
 from worldevents.errors import ConfigurationInvalid, StoreLost, StoreUnavailable
 from worldevents.ledger import open_ledger
 from worldevents.ledger.base import Ledger, OutboxLedger
+from worldevents.ledger.granted import DurableLedger
 from worldevents.ledger.outward import Feed, FullLedger
 from worldevents.live.hub import Hub
 from worldevents.live.relay import relay
@@ -163,7 +164,7 @@ async def _assemble(stack: AsyncExitStack, settings: Settings, clock: Clock, giv
 
 def _counting(
     store: Store,
-    ledger: Ledger,
+    ledger: DurableLedger,
     settings: Settings,
     clock: Clock,
     telemetry: Telemetry,

@@ -12,15 +12,20 @@ from types import MappingProxyType
 from typing import Final
 
 from worldevents.model import Audience, CommunityGoal, GoalState, GoalStatus, GoalTier, TierUnlock
+from worldevents.results import GoalResult, Outcome
 
 
 class Lack(StrEnum):
-    """A reason why a tier's reward is not a user's. There may be several; none is left out."""
+    """A reason why the reward of a tier or consolation is not a user's. There may be several; none is left out."""
 
     NOT_UNLOCKED = "not_unlocked"
     """The goal has not reached the tier yet."""
     MISSED = "missed"
     """The goal is settled, and never reached it."""
+    NOT_SETTLED = "not_settled"
+    """Whether the goal consoles is decided when it is settled."""
+    MET = "met"
+    """The goal met its target, and does not console."""
     CANCELLED = "cancelled"
     """The goal was called off before it reached it."""
     NOTHING_COUNTED = "nothing_counted"
@@ -108,6 +113,8 @@ class ExplainedStanding:
     next_minimum: GoalTier | None
     """Of the tiers that ask for more than the user has, the one that asks for the least."""
     tiers: tuple[TierStanding, ...]
+    consolation: TierStanding | None
+    """The same of what the goal gives if it is not met; None where it gives nothing."""
 
 
 def minimum(tier: GoalTier) -> int:
@@ -116,16 +123,27 @@ def minimum(tier: GoalTier) -> int:
 
 
 def minimums(goal: CommunityGoal) -> tuple[int, ...]:
-    """What a goal's tiers ask for, each amount once, least first."""
-    return tuple(sorted({minimum(tier) for tier in goal.tiers}))
+    """What a goal's tiers and its consolation ask for, each amount once, least first."""
+    every = goal.tiers if goal.consolation is None else (*goal.tiers, goal.consolation)
+    return tuple(sorted({minimum(tier) for tier in every}))
 
 
 def explain(
-    standing: Standing, user_id: str, *, late: int, status: GoalStatus, is_banned: bool = False
+    standing: Standing,
+    user_id: str,
+    *,
+    late: int,
+    status: GoalStatus,
+    is_banned: bool = False,
+    result: GoalResult | None = None,
 ) -> ExplainedStanding:
-    """Say what all of it means; `status` is the goal's at that moment."""
-    state = standing.state
-    tiers = tuple(_tier(tier, standing, late=late, status=status, is_banned=is_banned) for tier in state.goal.tiers)
+    """Say what all of it means; `status` is the goal's at that moment, and `result` what it came to, once settled."""
+    goal, state = standing.state.goal, standing.state
+
+    def judged(tier: GoalTier, *why: Lack) -> TierStanding:
+        return _judged(tier, standing, why, late=late, is_banned=is_banned)
+
+    tiers = tuple(judged(tier, *_locked(tier, state, status)) for tier in goal.tiers)
     locked = [one.tier for one in tiers if one.unlock is None]
     wanting = [one.tier for one in tiers if one.missing]
     return ExplainedStanding(
@@ -137,6 +155,7 @@ def explain(
         next_tier=min(locked, key=lambda tier: tier.threshold_value, default=None),
         next_minimum=min(wanting, key=lambda tier: (minimum(tier), tier.threshold_value), default=None),
         tiers=tiers,
+        consolation=None if goal.consolation is None else judged(goal.consolation, *_unconsoled(status, result)),
     )
 
 
@@ -152,14 +171,27 @@ def _next_rank(standing: Standing) -> NextRank | None:
     return NextRank(rank=rank, missing=missing, tied=standing.next_tied + 1)
 
 
-def _tier(tier: GoalTier, standing: Standing, *, late: int, status: GoalStatus, is_banned: bool) -> TierStanding:
-    unlock, asked = standing.state.unlock_of(tier), minimum(tier)
-    missing = 0 if tier.audience is Audience.EVERYONE else max(0, asked - standing.amount)
-    lacks: tuple[Lack, ...] = () if unlock is not None else (_LOCKED.get(status, Lack.NOT_UNLOCKED),)
+def _locked(tier: GoalTier, state: GoalState, status: GoalStatus) -> tuple[Lack, ...]:
+    return () if state.unlock_of(tier) is not None else (_LOCKED.get(status, Lack.NOT_UNLOCKED),)
+
+
+def _unconsoled(status: GoalStatus, result: GoalResult | None) -> tuple[Lack, ...]:
+    if result is None:
+        return (Lack.CANCELLED if status is GoalStatus.CANCELLED else Lack.NOT_SETTLED,)
+    if result.consoled:
+        return ()
+    return (Lack.MET if result.outcome is Outcome.MET else Lack.MISSED,)
+
+
+def _judged(tier: GoalTier, standing: Standing, why: tuple[Lack, ...], *, late: int, is_banned: bool) -> TierStanding:
+    """With what is to be said of the goal, what is to be said of the user."""
+    asked, is_for_all = minimum(tier), tier.audience is Audience.EVERYONE
+    missing = 0 if is_for_all else max(0, asked - standing.amount)
     if missing:
-        lacks += (Lack.BELOW_MINIMUM if standing.amount else Lack.NOTHING_COUNTED,)
-        lacks += (Lack.HELD,) * (standing.pending > 0) + (Lack.LATE,) * (late > 0)
+        why += (Lack.BELOW_MINIMUM if standing.amount else Lack.NOTHING_COUNTED,)
+        why += (Lack.HELD,) * (standing.pending > 0) + (Lack.LATE,) * (late > 0)
     # What is for everyone is nobody's to claim.
-    lacks += (Lack.BANNED,) * (is_banned and tier.audience is not Audience.EVERYONE)
+    why += (Lack.BANNED,) * (is_banned and not is_for_all)
     others = standing.reached[asked] - (standing.amount >= asked)
-    return TierStanding(tier=tier, unlock=unlock, lacks=lacks, missing=missing, others=others)
+    unlock = standing.state.unlock_of(tier)
+    return TierStanding(tier=tier, unlock=unlock, lacks=why, missing=missing, others=others)

@@ -62,6 +62,19 @@ def test_an_event_is_settled_and_its_results_are_shown(over: Run) -> None:
     )
 
 
+def test_a_standing_explains_the_consolation(over: Run) -> None:
+    """What it asks for, whether it is decided, and whose it is then."""
+    undecided = over("standing", "volume", "ann", "--json").document["consolation"]
+    assert {"threshold": 90, "qualifies": False, "whyNot": ["not_settled"], "others": 2}.items() <= undecided.items()
+    assert "no: decided when the goal is settled" in over("standing", "volume", "ann").out
+    over("events", "settle", "winter")
+    assert "consolation  anything       2  yes" in over("standing", "volume", "ann").out
+    missed = over("standing", "volume", "zoe", "--json").document["consolation"]
+    assert (False, ["nothing_counted"], 1, 3) == tuple(
+        missed[name] for name in ("qualifies", "whyNot", "missing", "others")
+    )
+
+
 def test_what_is_not_over_is_not_settled(running: Run) -> None:
     """Exit code 1, and each goal that waits is named; there is no result."""
     said = running("events", "settle", "winter-2026")

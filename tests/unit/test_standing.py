@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldevents import codec
+from worldevents import standing_documents
+from worldevents.codec import Json
 from worldevents.model import Audience, CommunityGoal, GoalState, GoalStatus, TierUnlock
+from worldevents.results import GoalResult, Outcome
 from worldevents.standing import ExplainedStanding, Lack, NextRank, Standing, explain, minimums
 from worldevents.testing.builders import DURING, a_goal
 from worldevents.testing.models import place_of
@@ -64,6 +66,10 @@ def explained(
     return explain(standing, user, late=late, status=status, is_banned=is_banned)
 
 
+def documented(told: ExplainedStanding) -> Json:
+    return standing_documents.standing(told, NOW)
+
+
 def lacks(told: ExplainedStanding) -> list[tuple[Lack, ...]]:
     return [one.lacks for one in told.tiers]
 
@@ -100,7 +106,7 @@ def test_the_percentile_says_of_whom_and_in_which_direction() -> None:
     amounts = {"ann": 5, "bob": 5, "cid": 2, "dan": 1, "eve": 9, "fay": 1}
 
     def ahead(user: str, board: dict[str, int]) -> object:
-        return codec.explained(explained(a_standing(user, board, a_goal())), NOW)["ahead"]
+        return documented(explained(a_standing(user, board, a_goal())))["ahead"]
 
     assert {"count": 3, "of": 6, "percent": 50} == ahead("ann", amounts) == ahead("bob", amounts)
     assert {"count": 5, "of": 6, "percent": 83.33} == ahead("eve", amounts)
@@ -169,15 +175,68 @@ def test_a_locked_tier_says_whether_it_may_still_be(status: GoalStatus, lack: La
     assert [(lack,)] == lacks(told)
 
 
+# What consoles.
+
+
+def a_result(goal: CommunityGoal, outcome: Outcome, *, consoled: bool) -> GoalResult:
+    return GoalResult(
+        goal=goal,
+        total=9,
+        pending=0,
+        late=0,
+        participants=2,
+        outcome=outcome,
+        completed_at=DURING if outcome is Outcome.MET else None,
+        tiers=(),
+        consoled=consoled,
+        settled_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "consoled", "why"),
+    [
+        (None, False, (Lack.NOT_SETTLED,)),
+        (Outcome.MET, False, (Lack.MET,)),
+        (Outcome.MISSED, False, (Lack.MISSED,)),
+        (Outcome.NEAR_MISSED, True, ()),
+    ],
+)
+def test_a_consolation_says_whose_it_is(outcome: Outcome | None, *, consoled: bool, why: tuple[Lack, ...]) -> None:
+    """It is decided when the goal is settled, and asks of the user what a tier asks, where the goal gives it or not."""
+    goal = a_goal_asking(0)
+    goal = replace(goal, consolation=replace(goal.tiers[0], minimum=5))
+    result = None if outcome is None else a_result(goal, outcome, consoled=consoled)
+    board = {"ann": 5, "bob": 4, "cid": 7}
+    told = {
+        user: explain(a_standing(user, board, goal), user, late=0, status=GoalStatus.SETTLED, result=result).consolation
+        for user in board
+    }
+    assert {"ann": why, "bob": (*why, BELOW), "cid": why} == {
+        user: one.lacks for user, one in told.items() if one is not None
+    }
+    assert [(0, 1), (1, 2), (0, 1)] == [(one.missing, one.others) for one in told.values() if one is not None]
+
+
+def test_a_goal_that_was_called_off_consoles_nobody() -> None:
+    """And one that declares nothing to console with says nothing of it."""
+    goal = a_goal_asking(0)
+    cancelled = replace(goal, consolation=goal.tiers[0])
+    told = explained(a_standing("ann", {"ann": 5}, cancelled), status=GoalStatus.CANCELLED).consolation
+    assert told is not None
+    assert (Lack.CANCELLED,) == told.lacks
+    assert None is explained(a_standing("ann", {"ann": 5}, goal)).consolation
+
+
 # The document.
 
 
 def test_the_document_has_exact_amounts_in_the_metrics_unit() -> None:
     """What is counted in grams is told in kilograms; a share is floored to a millionth of a percent."""
     goal = a_goal_asking(0, 2_500)
-    goal = replace(goal, target=3_000_000, metric=replace(goal.metric, decimals=3))
-    told = codec.explained(explained(a_standing("ann", {"ann": 1_001, "bob": 2_000}, goal, pending=7), late=3), NOW)
-    tiers = told.pop("tiers")
+    goal = replace(goal, target=3_000_000, metric=replace(goal.metric, decimals=3), consolation=goal.tiers[0])
+    told = documented(explained(a_standing("ann", {"ann": 1_001, "bob": 2_000}, goal, pending=7), late=3))
+    tiers, consolation = told.pop("tiers"), told.pop("consolation")
     assert told == {
         "goalId": "volume",
         "eventId": "winter",
@@ -210,11 +269,13 @@ def test_the_document_has_exact_amounts_in_the_metrics_unit() -> None:
         "missing": 1.499,
         "others": 0,
     }.items() <= tiers[1].items()
+    assert {"threshold": 10, "qualifies": False, "whyNot": ["not_settled"], "others": 1}.items() <= consolation.items()
+    assert "unlocked" not in consolation
 
 
 def test_the_document_of_who_gave_nothing() -> None:
     """Zero and null where there is nothing, and what the first contribution would give."""
-    told = codec.explained(explained(a_standing("zoe", {"ann": 5}, a_goal(), unlocked=3), user="zoe"), NOW)
+    told = documented(explained(a_standing("zoe", {"ann": 5}, a_goal(), unlocked=3), user="zoe"))
     assert [0, None, None, None, None] == [
         told[name] for name in ("userContribution", "userRank", "rankSharedBy", "ahead", "nextTier")
     ]
@@ -225,6 +286,6 @@ def test_the_document_of_who_gave_nothing() -> None:
 
 def test_the_document_of_the_first() -> None:
     """At the top there is no next rank, and with all that tiers ask for no next minimum."""
-    told = codec.explained(explained(a_standing("ann", {"ann": 5}, a_goal(), unlocked=3)), NOW)
+    told = documented(explained(a_standing("ann", {"ann": 5}, a_goal(), unlocked=3)))
     assert [None, None, None] == [told[name] for name in ("nextRank", "nextTier", "nextMinimum")]
     assert [True] * 3 == [one["qualifies"] for one in told["tiers"]]

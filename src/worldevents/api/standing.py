@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from worldevents.api.schemas import Amount, Document, Tier
+from worldevents.api.schemas import Amount, Document, Promised, Tier
 
 
 class Ahead(Document):
@@ -49,18 +49,34 @@ class NextMinimum(Document):
     missing: Amount = Field(description="What this user has to contribute until then.", examples=[397.5])
 
 
-class TierStanding(Tier):
-    """A tier, and what it says of the user."""
+Lack = Literal[
+    "not_unlocked",
+    "missed",
+    "cancelled",
+    "not_settled",
+    "met",
+    "nothing_counted",
+    "below_minimum",
+    "held",
+    "late",
+    "banned",
+]
+
+
+class Judged(Promised):
+    """What is given, and what is to be said of the user."""
 
     qualifies: bool = Field(description="Whether its reward is this user's now.")
-    why_not: list[
-        Literal["not_unlocked", "missed", "cancelled", "nothing_counted", "below_minimum", "held", "late", "banned"]
-    ] = Field(description="All reasons, if it is not.")
+    why_not: list[Lack] = Field(description="All reasons, if it is not.")
     missing: Amount = Field(description="What this user still has to contribute for it.", examples=[0])
     others: int = Field(
         description="How many other contributors have what it asks for; of a tier for everyone, all others.",
         examples=[4_812],
     )
+
+
+class TierStanding(Tier, Judged):
+    """A tier, and what it says of the user."""
 
 
 class ExplainedStanding(Document):
@@ -87,6 +103,7 @@ class ExplainedStanding(Document):
     next_tier: NextTier | None = Field(description="null where all are unlocked.")
     next_minimum: NextMinimum | None = Field(description="null where the user has what every tier asks for.")
     tiers: list[TierStanding]
+    consolation: Judged | None = Field(description="The same of what is given if the goal settles without its target.")
     epoch: str
     seq: int
     server_time: datetime

@@ -10,7 +10,7 @@ from datetime import timedelta
 from hypothesis.stateful import invariant
 
 from worldevents.errors import WorldEventsError
-from worldevents.model import SeasonalEvent
+from worldevents.model import Audience, SeasonalEvent
 from worldevents.moderation import Moved
 from worldevents.results import GoalResult
 from worldevents.testing.clock import ManualClock
@@ -226,7 +226,9 @@ class SystemLife(Machine):
         system, model = self.system, self.model
         for goal_id in GOALS:
             await system.ledger.sweep(goal_id, self.clock.now())
-            asked = sorted({max(1, tier.minimum) for tier in system.store.goal(goal_id).tiers})
+            goal = system.store.goal(goal_id)
+            promised = [*goal.tiers, *([] if goal.consolation is None else [goal.consolation])]
+            asked = sorted({1 if one.audience is Audience.EVERYONE else max(1, one.minimum) for one in promised})
             amounts = {user: amount for _, user, amount, _ in model.board(goal_id)}
             for user in self._people():
                 found = await system.store.standing(goal_id, user)

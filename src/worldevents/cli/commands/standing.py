@@ -18,6 +18,8 @@ WHY_NOT = (
     ("not_unlocked", "not unlocked yet"),
     ("missed", "never unlocked"),
     ("cancelled", "the goal was called off"),
+    ("not_settled", "decided when the goal is settled"),
+    ("met", "the goal was met"),
     ("nothing_counted", "nothing counted"),
     ("below_minimum", "below the minimum"),
     ("held", "some is held"),
@@ -45,9 +47,11 @@ def standing(
 
 def _picture(told: dict[str, Any]) -> list[Text | Table]:
     parts: list[Text | Table] = [output.styled(line) for line in _lines(told)]
-    if told["tiers"]:
+    rows = [_tier(f"{one['threshold']:g} %", one, told["unit"]) for one in told["tiers"]]
+    if told["consolation"] is not None:
+        rows.append(_tier("consolation", told["consolation"], told["unit"]))
+    if rows:
         heads = ("TIER", "ASKS FOR", "OTHERS", "YOURS")
-        rows = [_tier(one, told["unit"]) for one in told["tiers"]]
         parts += [output.styled(""), output.grid(heads, rows, right=heads[:3])]
     return parts
 
@@ -82,7 +86,7 @@ def _shared(by: int) -> str:
     return "" if by == 1 else f" shared by {by:,}"
 
 
-def _tier(one: dict[str, Any], unit: str) -> tuple[Any, ...]:
+def _tier(name: str, one: dict[str, Any], unit: str) -> tuple[Any, ...]:
     words = dict(WHY_NOT)
     if one["audience"] == "everyone":
         asked = "everyone"
@@ -90,4 +94,4 @@ def _tier(one: dict[str, Any], unit: str) -> tuple[Any, ...]:
         asked = output.amount(one["minimum"], unit) if one["minimum"] else "anything"
     answer = "yes" if one["qualifies"] else f"no: {', '.join(words[reason] for reason in one['whyNot'])}"
     style = "green" if one["qualifies"] else ""
-    return output.styled(f"{one['threshold']:g} %", style), asked, f"{one['others']:,}", output.styled(answer, style)
+    return output.styled(name, style), asked, f"{one['others']:,}", output.styled(answer, style)

@@ -14,7 +14,6 @@ from worldevents.acks import Acks
 from worldevents.batcher import Batcher
 from worldevents.engine import Engine
 from worldevents.errors import ContributionConflict, LedgerUnavailable, StoreUnavailable, WorldEventsError
-from worldevents.ledger.base import OutboxLedger
 from worldevents.ledger.granted import DurableLedger
 from worldevents.model import Ack, EventVersion, OutboxEntry, Partition, Position, Receipt, Unreadable
 from worldevents.moderation import Moderation
@@ -118,7 +117,7 @@ class World:
             except WorldEventsError:
                 await asyncio.sleep(RETRY_S)
         # Of the contracts they have what is called here.
-        buffered, outbox = cast("BufferedStore", store), cast("OutboxLedger", ledger)
+        buffered, outbox = cast("BufferedStore", store), cast("DurableLedger", ledger)
         syncer = Syncer(
             buffered,
             outbox,
@@ -147,7 +146,7 @@ class World:
                 nudge=syncer.nudge,
             )
             engine = Engine(buffered, outbox, batcher, self.clock, acks=acks)
-            moderation = Moderation(buffered, cast("DurableLedger", ledger), self.clock, acks=acks)
+            moderation = Moderation(buffered, outbox, self.clock, acks=acks)
             works += [batcher.run, acks.run]
         tasks = [self.loop.create_task(work()) for work in works]
         for task in tasks:
