@@ -1,5 +1,6 @@
 """What the acceptance and chaos tests know of December 2023: its rows as offers, its figures, a database's sums."""
 
+import asyncio
 import json
 import sqlite3
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from worldevents.demo.replay import ReplayReport, load_rows
+from worldevents.demo.replay import ReplayReport, load_rows, replay_event
 from worldevents.engine import Engine, Offer
 from worldevents.importers.openpowerlifting import Row
 from worldevents.model import GoalState, Leaderboard
@@ -26,6 +27,9 @@ GOALS = {
 }
 # Computed from the file by another program, from the rules alone.
 EXPECTED: dict[str, Any] = json.loads((Path(__file__).parent / "expected_december_2023.json").read_text())
+
+IN_LEDGER_S = 60.0
+"""How long what was answered may take to the ledger."""
 
 Key = tuple[str, str, str]
 """Goal, user and contribution id."""
@@ -175,3 +179,17 @@ def _query(url: str, statement: str) -> list[tuple[Any, ...]]:
             connection.close()
     with psycopg.connect(url) as server:
         return server.execute(statement.encode()).fetchall()
+
+
+async def in_ledger(url: str) -> None:
+    """Return when goals, rows and contributors are one sum in PostgreSQL, and it is what was expected."""
+    expected = {
+        goal.id: int(expected_stand()[metric][0].scaleb(goal.metric.decimals))
+        for metric, goal in ((goal.metric.key, goal) for goal in replay_event(START, END).goals)
+    }
+    async with asyncio.timeout(IN_LEDGER_S):
+        while True:
+            found = await asyncio.to_thread(sums, url)
+            if {goal: (total,) * 3 for goal, total in expected.items()} == found:
+                return
+            await asyncio.sleep(0.05)

@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.december import END, EXPECTED, GOALS, START, expected_stand
+from tests.acceptance.december import END, EXPECTED, GOALS, START, expected_stand, in_ledger
 from worldevents import rewards, settling
 from worldevents.demo.replay import midnight, prepare, replay, replay_event
 from worldevents.documents import Local
 from worldevents.errors import UserBanned
 from worldevents.importers.openpowerlifting import Row
 from worldevents.ledger.base import GoalTotals, UserTotals
-from worldevents.model import Ack, Leaderboard
+from worldevents.model import Leaderboard
 from worldevents.movements import By
 from worldevents.results import FinalRow, Outcome
 from worldevents.runtime import Runtime, open_runtime
@@ -62,13 +62,15 @@ async def december(
     if request.param == "redis":
         url = request.getfixturevalue("postgres_url")
         redis = request.getfixturevalue("redis_server").url
-        told = {"database_url": url, "redis_url": redis, "redis_prefix": uuid.uuid4().hex[:8], "ack": Ack.LEDGER}
+        told = {"database_url": url, "redis_url": redis, "redis_prefix": uuid.uuid4().hex[:8]}
     # Nobody counts meanwhile.
     monkeypatch.setattr(rewards, "REST", 0)
     monkeypatch.setattr(settling, "REST", 0)
     async with open_runtime(Settings.load(**told), clock=clock) as runtime:
         await prepare(Local(runtime.engine), START, END)
-        await replay(Local(runtime.engine), rows)
+        report = await replay(Local(runtime.engine), rows)
+        assert EXPECTED == report.document()
+        await in_ledger(str(told["database_url"]))
         yield runtime
 
 

@@ -1,4 +1,4 @@
-"""December through Redis and PostgreSQL: through one server, and through three with every row sent to two of them."""
+"""December through Redis and PostgreSQL: through three servers with every row sent to two of them, and by the demo."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ from tests.acceptance.december import (
     START,
     assert_told_twice,
     expected_documents,
-    expected_stand,
-    sums,
+    in_ledger,
 )
 from tests.acceptance.test_http_december import stand_through
 from tests.cli.conftest import PROGRAM
 from tests.cli.served import serving
 from tests.servers import RedisServer
 from worldevents.client import Client
-from worldevents.demo.replay import prepare, replay, replay_event
+from worldevents.demo.replay import prepare, replay
 from worldevents.importers.openpowerlifting import Row
 
 SECONDS = 60.0
@@ -51,13 +50,6 @@ def settings(redis_server: RedisServer, postgres_url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def server(settings: dict[str, str]) -> Iterator[str]:
-    """One server; its address."""
-    with serving(**settings) as url:
-        yield url
-
-
-@pytest.fixture
 def three(settings: dict[str, str]) -> Iterator[list[str]]:
     """Three servers of one deployment; their addresses."""
     with ExitStack() as stack:
@@ -70,30 +62,6 @@ def open_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
-
-
-async def in_ledger(url: str) -> None:
-    """Return when goals, rows and contributors are one sum in PostgreSQL, and it is what was expected."""
-    expected = {
-        goal.id: int(expected_stand()[metric][0].scaleb(goal.metric.decimals))
-        for metric, goal in ((goal.metric.key, goal) for goal in replay_event(START, END).goals)
-    }
-    async with asyncio.timeout(SECONDS):
-        while True:
-            found = await asyncio.to_thread(sums, url)
-            if {goal: (total,) * 3 for goal, total in expected.items()} == found:
-                return
-            await asyncio.sleep(0.05)
-
-
-async def test_through_one_server(server: str, settings: dict[str, str], rows: list[Row]) -> None:
-    """The figures are exact to the text, in Redis as they are answered and in PostgreSQL a moment later."""
-    async with Client(server) as verbs:
-        await prepare(verbs, START, END)
-        report = await replay(verbs, rows)
-    assert EXPECTED == report.document()
-    assert () == report.refusals
-    await in_ledger(settings["WORLDEVENTS_DATABASE_URL"])
 
 
 async def test_through_three_servers_every_row_by_two(

@@ -42,16 +42,18 @@ MUTANTS: Final = (
         _SYNCER,
         'if watermark.run_id not in ("", found.run_id):',
         "if False:",
-        first=600,
+        first=680,
     ),
     Mutant(
         "looks again only behind its watermark",
         _SYNCER,
         "found.run_id, seq=before)",
         "found.run_id, seq=watermark.seq)",
-        first=2_000,
+        first=3_200,
     ),
-    Mutant("takes an old memory for a current one", _SYNCER, "if found.last < watermark.reached:", "if False:"),
+    Mutant(
+        "takes an old memory for a current one", _SYNCER, "if found.last < watermark.reached:", "if False:", first=350
+    ),
     Mutant(
         "takes a shut partition for a living one",
         _SYNCER,
@@ -63,6 +65,7 @@ MUTANTS: Final = (
         _SYNCER,
         "watermark is None or found.epoch != watermark.epoch or",
         "watermark is None or",
+        first=950,
     ),
     Mutant("takes nothing back", _SYNCER, "await self._store.take_back(repairs)", "pass"),
     Mutant(
@@ -85,20 +88,15 @@ MUTANTS: Final = (
         "except ZeroDivisionError as error:\n                _log",
     ),
     Mutant("rescues nothing", _RESTORING, "if watermark is None or not found.entries:", "if True:"),
-    Mutant("rescues one batch", _RESTORING, "after = found.entries[-1].position.seq", "return", first=2_200),
+    Mutant("rescues one batch", _RESTORING, "after = found.entries[-1].position.seq", "return", first=3_200),
     Mutant(
         "rescues what is behind a watermark of another memory",
         _RESTORING,
         "if watermark is None or (watermark.epoch, watermark.run_id) != (found.epoch, found.run_id):",
         "if watermark is None:",
-        first=3_700,
+        first=3_820,
     ),
-    Mutant(
-        "shuts whatever it finds",
-        _RESTORING,
-        "not epochs.items() >= seen.items() or not",
-        "not",
-    ),
+    Mutant("shuts whatever it finds", _RESTORING, "not epochs.items() >= seen.items() or not", "not", first=100),
     Mutant(
         "fills in without having shut",
         _RESTORING,
@@ -110,12 +108,14 @@ MUTANTS: Final = (
         _RESTORING,
         "page = await self._ledger.users(goal_id, after=page[-1].user_id)",
         "page = []",
+        first=270,
     ),
     Mutant(
         "compares while the ledger moves",
         _COMPARING,
         "if await self._ledger.standing(goal_id) == standing else None",
         "",
+        first=410,
     ),
     Mutant(
         "compares what it looks at again",
