@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -19,6 +20,10 @@ from tests.clients import programs
 from tests.servers import PostgresServer, RedisCluster, RedisServer, find_valkey, why_no_redis, why_no_valkey
 
 memory.use()
+
+# Who runs tests in a shell's background has Ctrl-C ignored, and so would every program that a test begins.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test is timed; on CI hypothesis loads a profile of its own that says the same, and repeats itself exactly.
 if "CI" not in os.environ:

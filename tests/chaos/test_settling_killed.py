@@ -18,7 +18,8 @@ KILLS = 25
 """At least; more until there were so many stages."""
 USERS = 3_000
 PAGE = 50
-LIFE_S = 1.0
+LIFE_S = 0.1
+LONGER = 1.1
 STAGES = 5
 """Different things to be found half done after a kill."""
 OVER = ENDS_AT + GRACE
@@ -55,17 +56,20 @@ async def test_kills_leave_one_result_and_one_announcement(ledger_url: str, chan
     async with open_ledger(ledger_url) as ledger:
         await ledger.publish(an_event(goal), based_on=0, author="test", published_at=DURING, reason="")
         await ledger.append([a_contribution("c", amount, user=user) for user, amount in amounts.items()], keep())
-        for kill in range(4 * KILLS):
+        life_s = LIFE_S
+        for kill in range(8 * KILLS):
             begun = processes.Event()
             process = processes.Process(target=settling.live, args=(ledger_url, OVER, PAGE, begun))
             process.start()
-            # A kill is to come at any moment, and how far a life gets until then is the machine's affair.
+            # A kill is to come at any moment: where lives are too short to get on, they become longer.
             begun.wait()
-            process.join(chance.uniform(0, LIFE_S * (1 + kill / KILLS)))
+            process.join(chance.uniform(0, life_s))
             process.kill()
             process.join()
             left = await ledger.unranked("volume", limit=1)
+            seen = len(stages)
             stages.add((await ledger.jobs(), len(await ledger.grants()), left[0].place if left else None))
+            life_s *= LONGER if len(stages) == seen else 1
             if kill >= KILLS and len(stages) >= STAGES:
                 break
         begun = processes.Event()

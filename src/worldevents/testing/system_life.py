@@ -48,7 +48,7 @@ class SystemLife(Machine):
         self.numbers: dict[str, int] = {}
         self.bans: dict[str, int] = {}
         self.unsure: set[Key] = set()
-        """Of the erased, what a store that lost its memory does not know any more."""
+        """Of the erased, what a store that lost its memory, or was built again, does not know any more."""
         self.checked: object = None
         """What the ledger was last seen to hold, and how many commits it had then."""
         self.since_start = 0
