@@ -84,7 +84,7 @@ MAY_IMPORT = {
     "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
     "rewarding": "codec grants rewards",
-    "resulting": "result_documents engine errors rules settling",
+    "resulting": "result_documents engine settling",
     "documents": f"problems {WORDS} codec standing_documents catalog actions engine clock",
     "operating": f"{WORDS} codec documents engine moderation personal ledger.personal",
     "asking": "hosts errors problems model documents",

@@ -18,8 +18,8 @@ from worldevents.errors import (
     LedgerUnavailable,
     WorldEventsError,
 )
-from worldevents.ledger.base import Held, OutboxLedger
-from worldevents.model import Ack, Receipt
+from worldevents.ledger.base import Held, OutboxLedger, Watermark
+from worldevents.model import Ack, Position, Receipt
 from worldevents.store.base import Answer, BufferedStore
 
 LOOK_FIRST_S: Final = 0.005
@@ -87,6 +87,24 @@ class Acks:
             told = await self._in_ledger(waiting)
         rest = iter(told)
         return [next(rest) if isinstance(one, Receipt) else one for one in answers]
+
+    async def caught_up(self, goal_ids: Sequence[str]) -> None:
+        """Return when the ledger has all that these goals' outboxes have now. Raises LedgerBehind, StoreUnavailable."""
+        wanted = {
+            one: Position(found.epoch or "", found.last)
+            for goal_id in goal_ids
+            for one in self._store.partitions(goal_id)
+            if (found := await self._store.backlog(one, after=0, limit=0)).last
+        }
+        if self._nudge is not None:
+            self._nudge()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for partition, position in wanted.items():
+                    while not _is_past(await self._ledger.watermark(partition), position):  # noqa: ASYNC110 - a syncer anywhere moves it
+                        await asyncio.sleep(LOOK_LAST_S)
+        except TimeoutError:
+            raise LedgerBehind from None
 
     async def run(self) -> None:
         """Serve those who wait, until cancelled; then they are told Closed."""
@@ -189,6 +207,10 @@ class Acks:
                     self._looks.pop(id(look.found), None)
                     some = True
         return some
+
+
+def _is_past(mark: Watermark | None, position: Position) -> bool:
+    return mark is not None and mark.epoch == position.epoch and mark.seq >= position.seq
 
 
 def _refuse(future: asyncio.Future[None] | asyncio.Future[Held], error: WorldEventsError) -> None:

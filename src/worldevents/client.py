@@ -115,6 +115,14 @@ class Client(Asking):
     async def grants_report(self) -> Json:
         return await self._get("/v1/admin/grants/report")
 
+    # Results.
+
+    async def result(self, goal_id: str, *, after: int = 0, limit: int = 10, user_id: str | None = None) -> Json:
+        return await self._get(f"{_goal(goal_id)}/result", after=str(after), limit=str(limit), userId=user_id)
+
+    async def settle(self, event_id: str) -> Json:
+        return await self._ask("POST", f"/v1/admin/events/{_event(event_id)}/settle", b"")
+
     # Operating.
 
     async def plan(self, event: SeasonalEvent) -> Json:

@@ -86,6 +86,11 @@ class Personal:
         user = rules.check_id(user_id, "userId")
         begun, kept, shares = await self._ledger.erasing(user), await self._ledger.about(user), await self._shares(user)
         is_known = begun is not None or bool(shares) or not kept.is_empty
+        if not is_known and self._acks is not None:
+            # What came late is in no share, and may be on its way.
+            await self._acks.caught_up([goal.id for goal in self._goals()])
+            kept = await self._ledger.about(user)
+            is_known = not kept.is_empty
         if is_known and not preview:
             return await self._erase(kept, shares, by)
         return _erased(kept, shares, is_known=is_known)

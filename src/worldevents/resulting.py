@@ -1,14 +1,11 @@
-"""The verbs of results as JSON documents: every door answers what is made here, and a client has the same."""
+"""The verbs of results as JSON documents: every door answers what is made here, and `Client` has the same."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from worldevents import result_documents
 from worldevents.engine import Engine
-from worldevents.errors import UnknownEvent, UnknownGoal
-from worldevents.rules import is_slug
 from worldevents.settling import Settling
 
 Json = dict[str, Any]
@@ -46,31 +43,3 @@ class LocalResults:
             "goals": [result_documents.result(found[goal_id]) for goal_id in goals if goal_id in found],
             "waiting": [goal_id for goal_id in goals if goal_id not in found],
         }
-
-
-class Ask(Protocol):
-    """One request to a server: `Client.ask`."""
-
-    def __call__(
-        self, method: str, path: str, document: Json | None = None, *, query: Mapping[str, str | None] | None = None
-    ) -> Awaitable[Json]:
-        """The document that it answers."""
-        ...
-
-
-class RemoteResults:
-    """`ResultVerbs` of a server. What can be the id of nothing is not sent."""
-
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
-
-    async def result(self, goal_id: str, *, after: int = 0, limit: int = 10, user_id: str | None = None) -> Json:
-        if not is_slug(goal_id):
-            raise UnknownGoal(field="goalId")
-        query = {"after": str(after), "limit": str(limit), "userId": user_id}
-        return await self._ask("GET", f"/v1/goals/{goal_id}/result", query=query)
-
-    async def settle(self, event_id: str) -> Json:
-        if not is_slug(event_id):
-            raise UnknownEvent(field="eventId")
-        return await self._ask("POST", f"/v1/admin/events/{event_id}/settle")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.servers import RedisServer
 from worldevents import errors
 from worldevents.model import Ack, Limits
 from worldevents.moderation import Moderation
@@ -91,6 +92,36 @@ async def test_nobody_is_erased_who_is_not_known(runtime: Runtime, moderation: M
         told = await moderation.erase(user, by=OPS)
         assert (False, None, 0, []) == (told.is_known, told.tombstone, told.rows, list(told.shares))
     assert before == await runtime.ledger.notes()
+
+
+@pytest.mark.real
+async def test_who_is_on_the_way_to_the_ledger_is_known(
+    tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what came late no sum tells, and a second later it would have been there under the user's name."""
+    told: dict[str, Any] = {"redis_url": redis_server.url, "redis_prefix": uuid.uuid4().hex[:8]}
+    settings = Settings.load(database_url=f"sqlite:///{tmp_path}/ledger.db", sync_interval_ms=600_000, **told)
+    async with open_runtime(settings) as runtime:
+        event = in_window(an_event(a_goal()), NOW - timedelta(days=4), NOW - timedelta(days=3))
+        await runtime.engine.publish(event, author="test")
+        late = await runtime.engine.contribute(
+            "volume", "ann", 5, contribution_id="c", occurred_at=NOW - timedelta(days=3, hours=1)
+        )
+        would = await runtime.moderation.erase("ann", by=OPS, preview=True)
+        done = await runtime.moderation.erase("ann", by=OPS)
+        assert ("late", True, 1) == (late.status, would.is_known, would.rows)
+        assert done.tombstone is not None
+        assert (await runtime.ledger.about("ann")).is_empty
+        assert 1 == (await runtime.ledger.about(done.tombstone)).rows
+
+        # Nobody carries: so nobody can say.
+        await runtime.engine.contribute(
+            "volume", "bob", 5, contribution_id="c", occurred_at=NOW - timedelta(days=3, hours=1)
+        )
+        monkeypatch.setattr(runtime.moderation._acks, "_nudge", None)
+        monkeypatch.setattr(runtime.moderation._acks, "_timeout_s", 0.3)
+        with pytest.raises(errors.LedgerBehind):
+            await runtime.moderation.erase("bob", by=OPS)
 
 
 @pytest.mark.parametrize(

@@ -104,12 +104,12 @@ def on_results(place: Place, work: Callable[[ResultVerbs], Awaitable[T]]) -> T:
     """As `on_verbs`, on the verbs of results."""
     import asyncio
 
-    from worldevents.resulting import LocalResults, RemoteResults
+    from worldevents.resulting import LocalResults
 
     async def ask() -> T:
         server = server_of(place)
         if server is not None:
-            return await through(server, lambda client: work(RemoteResults(client.ask)))
+            return await through(server, work)
         return await _opened(place, lambda it: work(LocalResults(it.engine, it.settling)), create=False)
 
     return asyncio.run(ask())
