@@ -171,30 +171,42 @@ def python() -> Callable[..., programs.Program]:
 
 @pytest.fixture
 def sqlite_url() -> Iterator[str]:
-    """Give the address of a fresh, empty ledger in a file."""
+    """Give the address of a ledger with nothing in it, in a file."""
     with SQLITE.fresh(None) as url:
         yield url
 
 
 @pytest.fixture
 def postgres_url(postgres: PostgresServer) -> Iterator[str]:
-    """Give the address of a fresh, empty database."""
+    """Give the address of a ledger with nothing in it, in PostgreSQL."""
     with POSTGRES.fresh(postgres) as url:
         yield url
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(backend, id=backend.name, marks=[pytest.mark.real] if backend.fixture else [])
-        for backend in BACKENDS.values()
-    ]
-)
+_EACH = [
+    pytest.param(backend, id=backend.name, marks=[pytest.mark.real] if backend.fixture else [])
+    for backend in BACKENDS.values()
+]
+
+
+@pytest.fixture(params=_EACH)
 def ledger_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Give the address of a fresh, empty ledger, on each back end in turn."""
+    """Give the address of a ledger with nothing in it, on each back end in turn."""
     backend: Backend = request.param
-    server = request.getfixturevalue(backend.fixture) if backend.fixture else None
-    with backend.fresh(server) as url:
+    with backend.fresh(_server(backend, request)) as url:
         yield url
+
+
+@pytest.fixture(params=_EACH)
+def empty_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give the address of an empty database, on each back end in turn."""
+    backend: Backend = request.param
+    with backend.empty(_server(backend, request)) as url:
+        yield url
+
+
+def _server(backend: Backend, request: pytest.FixtureRequest) -> object:
+    return request.getfixturevalue(backend.fixture) if backend.fixture else None
 
 
 def _threads() -> set[str]:

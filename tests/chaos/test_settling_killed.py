@@ -52,7 +52,7 @@ async def test_kills_leave_one_result_and_one_announcement(ledger_url: str, chan
     goal = replace(a_goal(target=total + 1, percents=("25",)), consolation=a_tier("90", total + 1))
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([settling.__name__])
-    stages = set()
+    stages: set[tuple[int, int, int | None]] = set()
     async with open_ledger(ledger_url) as ledger:
         await ledger.publish(an_event(goal), based_on=0, author="test", published_at=DURING, reason="")
         await ledger.append([a_contribution("c", amount, user=user) for user, amount in amounts.items()], keep())

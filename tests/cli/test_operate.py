@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.backends import POSTGRES
 from tests.cli.conftest import Run, separately
+from tests.servers import PostgresServer
 from worldevents import Settings, __version__, open_runtime
 
 
@@ -121,10 +123,11 @@ def test_the_version(worldevents: Run) -> None:
     assert worldevents("version", "--json").document == {"version": __version__}
 
 
-def test_the_doctor_looks_at_a_server(worldevents: Run, postgres_url: str) -> None:
+def test_the_doctor_looks_at_a_server(worldevents: Run, postgres: PostgresServer) -> None:
     """On PostgreSQL there is no file, the rest is asked all the same."""
-    assert worldevents("migrate", "--check", "--database", postgres_url).code == 2
-    assert worldevents("events", "apply", "winter", "--database", postgres_url).code == 0
-    said = worldevents("doctor", "--database", postgres_url, "--json")
+    with POSTGRES.empty(postgres) as url:
+        assert worldevents("migrate", "--check", "--database", url).code == 2
+        assert worldevents("events", "apply", "winter", "--database", url).code == 0
+        said = worldevents("doctor", "--database", url, "--json")
     expected = dict.fromkeys(["python", "database", "schema", "owner", "clock", "sums"], "ok")
     assert (said.code, _statuses(said.document)) == (0, expected)

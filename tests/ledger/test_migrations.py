@@ -86,36 +86,36 @@ async def _filled(url: str, revision: str, folder: Path) -> LedgerState:
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
-async def test_what_an_older_version_wrote_is_all_there(ledger_url: str, revision: str, tmp_path: Path) -> None:
+async def test_what_an_older_version_wrote_is_all_there(empty_url: str, revision: str, tmp_path: Path) -> None:
     """Events, rows, sums, unlocks and names are what they were; a repeat is still known; keys can be made."""
-    before = await _filled(ledger_url, revision, tmp_path)
-    assert revision == await schema_revision(ledger_url)
-    async with open_ledger(ledger_url) as ledger:
+    before = await _filled(empty_url, revision, tmp_path)
+    assert revision == await schema_revision(empty_url)
+    async with open_ledger(empty_url) as ledger:
         assert before == await ledger_state(ledger)
         assert [] == await ledger.keys()
         assert {} == (await ledger.append([a_contribution("c1", 300)], keep())).totals
         await ledger.add_key(a_key())
-    assert HEAD == await schema_revision(ledger_url)
-    async with open_ledger(ledger_url, migrate=False) as ledger:
+    assert HEAD == await schema_revision(empty_url)
+    async with open_ledger(empty_url, migrate=False) as ledger:
         assert [a_key()] == await ledger.keys()
 
 
-async def test_an_older_schema_waits_for_leave_to_migrate(ledger_url: str, tmp_path: Path) -> None:
+async def test_an_older_schema_waits_for_leave_to_migrate(empty_url: str, tmp_path: Path) -> None:
     """Without it the database stays at its revision, and nothing is lost when it is migrated later."""
-    before = await _filled(ledger_url, "0001", tmp_path)
+    before = await _filled(empty_url, "0001", tmp_path)
     with pytest.raises(LedgerOutdated, match="0001"):
-        async with open_ledger(ledger_url, migrate=False):
+        async with open_ledger(empty_url, migrate=False):
             pass
-    assert "0001" == await schema_revision(ledger_url)
-    await migrate_ledger(ledger_url)
-    async with open_ledger(ledger_url, migrate=False) as ledger:
+    assert "0001" == await schema_revision(empty_url)
+    await migrate_ledger(empty_url)
+    async with open_ledger(empty_url, migrate=False) as ledger:
         assert before == await ledger_state(ledger)
 
 
-async def test_tiers_that_were_unlocked_before_there_were_grants_are_granted(ledger_url: str, tmp_path: Path) -> None:
+async def test_tiers_that_were_unlocked_before_there_were_grants_are_granted(empty_url: str, tmp_path: Path) -> None:
     """A server that starts on an older database promises what its events declare, and leaves a job for each unlock."""
-    await _filled(ledger_url, "0003", tmp_path)
-    async with open_ledger(ledger_url) as ledger:
+    await _filled(empty_url, "0003", tmp_path)
+    async with open_ledger(empty_url) as ledger:
         await ledger.keep_promises(DURING)
         while await ledger.grant_page(DURING, size=1):
             pass

@@ -32,15 +32,15 @@ async def in_database(url: str, query: Callable[[Connection], Any]) -> Any:
         await database.close()
 
 
-async def test_migrations_make_the_declared_schema(ledger_url: str) -> None:
+async def test_migrations_make_the_declared_schema(empty_url: str) -> None:
     """Between a migrated database and `schema.metadata` there is no difference, types included."""
 
     def differences(connection: Connection) -> list[Any]:
         options = {"compare_type": True, "compare_server_default": True, "version_table": VERSION_TABLE}
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
-    await migrate_ledger(ledger_url)
-    assert await in_database(ledger_url, differences) == []
+    await migrate_ledger(empty_url)
+    assert await in_database(empty_url, differences) == []
 
 
 def test_head_is_the_newest_revision() -> None:
@@ -50,48 +50,48 @@ def test_head_is_the_newest_revision() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
-async def test_an_empty_database_has_no_revision(ledger_url: str) -> None:
+async def test_an_empty_database_has_no_revision(empty_url: str) -> None:
     """Before the first migration there is no revision, after it there is HEAD."""
-    assert await schema_revision(ledger_url) is None
-    await migrate_ledger(ledger_url)
-    assert await schema_revision(ledger_url) == HEAD
+    assert await schema_revision(empty_url) is None
+    await migrate_ledger(empty_url)
+    assert await schema_revision(empty_url) == HEAD
 
 
-async def test_migrating_again_changes_nothing(ledger_url: str) -> None:
+async def test_migrating_again_changes_nothing(empty_url: str) -> None:
     """A second migration leaves the ledger, its epoch and its rows alone."""
-    async with open_ledger(ledger_url) as ledger:
+    async with open_ledger(empty_url) as ledger:
         await ledger.publish(an_event(), based_on=0, author="test", published_at=DURING, reason="")
         await ledger.append([a_contribution()], keep())
         epoch = await ledger.epoch()
-    await migrate_ledger(ledger_url)
-    async with open_ledger(ledger_url, migrate=False) as ledger:
+    await migrate_ledger(empty_url)
+    async with open_ledger(empty_url, migrate=False) as ledger:
         assert await ledger.epoch() == epoch
         assert (await ledger.totals())["volume"].total == 10
 
 
 @pytest.mark.parametrize("own", [False, True])
-async def test_an_older_schema_is_refused(ledger_url: str, *, own: bool) -> None:
+async def test_an_older_schema_is_refused(empty_url: str, *, own: bool) -> None:
     """Without leave to migrate, an empty database is LedgerOutdated and stays empty."""
     with pytest.raises(LedgerOutdated, match="worldevents migrate"):
-        async with open_ledger(ledger_url, migrate=False, own=own):
+        async with open_ledger(empty_url, migrate=False, own=own):
             pass
-    assert await schema_revision(ledger_url) is None
+    assert await schema_revision(empty_url) is None
 
 
-async def test_another_schema_is_refused(ledger_url: str) -> None:
+async def test_another_schema_is_refused(empty_url: str) -> None:
     """A database at a revision that this version does not know is not worked on."""
-    await migrate_ledger(ledger_url)
+    await migrate_ledger(empty_url)
     later = text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")  # noqa: S608 - a constant
-    await in_database(ledger_url, lambda connection: connection.execute(later))
+    await in_database(empty_url, lambda connection: connection.execute(later))
     with pytest.raises(LedgerOutdated, match="9999"):
-        async with open_ledger(ledger_url, migrate=False):
+        async with open_ledger(empty_url, migrate=False):
             pass
 
 
-def test_four_processes_open_a_fresh_database_at_once(ledger_url: str) -> None:
+def test_four_processes_open_a_fresh_database_at_once(empty_url: str) -> None:
     """All of them succeed, and all of them see one ledger."""
     with ExitStack() as stack:
-        four = [stack.enter_context(running(OPEN, ledger_url)) for _ in range(4)]
+        four = [stack.enter_context(running(OPEN, empty_url)) for _ in range(4)]
         assert [line(process) for process in four] == ["ready"] * 4
         for process in four:
             assert process.stdin is not None
@@ -102,11 +102,11 @@ def test_four_processes_open_a_fresh_database_at_once(ledger_url: str) -> None:
     assert epochs.pop().startswith("1-")
 
 
-async def test_the_audit_notices_a_changed_total(ledger_url: str) -> None:
+async def test_the_audit_notices_a_changed_total(empty_url: str) -> None:
     """A total that does not follow from the rows is found."""
-    async with open_ledger(ledger_url) as ledger:
+    async with open_ledger(empty_url) as ledger:
         await ledger.publish(an_event(), based_on=0, author="test", published_at=DURING, reason="")
         await ledger.append([a_contribution()], keep())
-        await in_database(ledger_url, lambda connection: connection.execute(text("UPDATE goal SET total = 11")))
+        await in_database(empty_url, lambda connection: connection.execute(text("UPDATE goal SET total = 11")))
         (audit,) = await ledger.audit()
     assert (audit.agrees, audit.kept, audit.rows, audit.users) == (False, (11, 0), (10, 0), (10, 0))

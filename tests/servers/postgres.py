@@ -53,11 +53,17 @@ class PostgresServer(Server):
         """Return the address of one database of this server."""
         return f"postgresql://worldevents@127.0.0.1:{self.port}/{dbname}"
 
-    def create_database(self, name: str) -> str:
-        """Create an empty database and return its address."""
+    def create_database(self, name: str, *, template: str = "template1") -> str:
+        """Create a database like another one, or an empty one, and return its address."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
+
+    def has_database(self, name: str) -> bool:
+        """Whether there is a database of this name."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
 
     def drop_database(self, name: str) -> None:
         """Drop a database, ending the connections that are still open to it."""

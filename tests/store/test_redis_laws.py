@@ -1,4 +1,4 @@
-"""The store in Redis holds every law of the store, over each ledger."""
+"""The store in Redis holds every law of the store: over PostgreSQL, and with a goal in three partitions over SQLite."""
 
 import pytest
 
@@ -11,8 +11,8 @@ from worldevents.testing.store_laws import StoreLaws
 
 class TestRedisStore(StoreLaws):
     @pytest.fixture
-    def open_store(self, redis_server: RedisServer, ledger_url: str) -> StoreOpener:
-        return opener_of(redis_server.url, ledger_url)
+    def open_store(self, redis_server: RedisServer, postgres_url: str) -> StoreOpener:
+        return opener_of(redis_server.url, postgres_url)
 
 
 class TestRedisStoreInThreePartitions(StoreLaws):

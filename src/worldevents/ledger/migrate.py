@@ -54,7 +54,7 @@ def upgrade(connection: Connection) -> Identity:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
     if revision(connection) != HEAD:
-        _run_alembic(connection)
+        run_alembic(connection)
     if connection.execute(select(identity.c.id)).one_or_none() is None:
         connection.execute(
             insert(identity),
@@ -68,7 +68,8 @@ def claim(connection: Connection, owner: str) -> None:
     connection.execute(update(identity).values(owner=owner))
 
 
-def _run_alembic(connection: Connection) -> None:
+def run_alembic(connection: Connection) -> None:
+    """Make the schema that HEAD is, and nothing else."""
     from alembic import command  # noqa: PLC0415 - half a second to import, needed once in a database's life
     from alembic.config import Config  # noqa: PLC0415
 
