@@ -54,7 +54,12 @@ MUTANTS: Final = (
         "live.unlocks += unlocked",
         "live.unlocks = (*live.unlocks, *unlocked)[: sum(t.threshold_value <= live.total for t in live.goal.tiers)]",
     ),
-    Mutant("a ban is forgotten in a restart", _EMBEDDED, "live.banned = banned.copy()", "live.banned |= set()"),
+    Mutant(
+        "a ban is forgotten in a restart",
+        _EMBEDDED,
+        "live.banned, live.barred = banned.copy(),",
+        "live.banned, live.barred = set(),",
+    ),
     Mutant(
         "a decision may be changed",
         _MODERATION,
