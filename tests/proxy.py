@@ -52,11 +52,10 @@ class Proxy:
 
     async def refuse(self) -> None:
         """Cut every connection and take no call."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            await turns.closed(server)
         self.cut()
-        await turns.accepted()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
     def cut(self) -> None:

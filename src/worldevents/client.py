@@ -121,7 +121,9 @@ class Client(Asking):
         return await self._get(f"{_goal(goal_id)}/result", after=str(after), limit=str(limit), userId=user_id)
 
     async def settle(self, event_id: str) -> Json:
-        return await self._ask("POST", f"/v1/admin/events/{_event(event_id)}/settle", b"")
+        if not is_slug(event_id):
+            raise UnknownEvent(field="eventId")
+        return await self._ask("POST", f"/v1/admin/events/{event_id}/settle", b"")
 
     # Operating.
 

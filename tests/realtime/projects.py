@@ -110,8 +110,7 @@ async def project() -> AsyncIterator[Stub]:
     try:
         yield stub
     finally:
-        server.close()
-        await turns.accepted()
+        await turns.closed(server)
         left = [one for one in asyncio.all_tasks() - tasks if "Stub.serve" in repr(one)]
         for one in left:
             one.cancel()

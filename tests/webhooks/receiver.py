@@ -110,8 +110,7 @@ async def receiving(*, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1
     try:
         yield receiver
     finally:
-        server.close()
-        await turns.accepted()
+        await turns.closed(server)
         while tasks:
             for writer in writers:
                 writer.transport.abort()
