@@ -34,7 +34,7 @@ $(READY): pyproject.toml requirements/dev.txt requirements/realtime.txt tests/cl
 test: $(READY)
 	$(PYTEST)
 
-# Some three hours: a million schedules of faults, a million steps of a system beside its model, a thousand kills, PostgreSQL
+# Some four hours: a million schedules of faults, a million steps of a system beside its model, a thousand kills, PostgreSQL
 # away for a minute, heartbeats at their pace.
 soak: $(READY)
 	$(BIN)/python -m worldevents.testing.simulation --seeds 1000000
