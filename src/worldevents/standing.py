@@ -140,10 +140,12 @@ def explain(
     """Say what all of it means; `status` is the goal's at that moment, and `result` what it came to, once settled."""
     goal, state = standing.state.goal, standing.state
 
-    def judged(tier: GoalTier, *why: Lack) -> TierStanding:
-        return _judged(tier, standing, why, late=late, is_banned=is_banned)
+    def judged(tier: GoalTier, unlock: TierUnlock | None, why: tuple[Lack, ...]) -> TierStanding:
+        missing, lacks = _own(tier, standing, late=late, is_banned=is_banned)
+        others = standing.reached[minimum(tier)] - (standing.amount >= minimum(tier))
+        return TierStanding(tier=tier, unlock=unlock, lacks=why + lacks, missing=missing, others=others)
 
-    tiers = tuple(judged(tier, *_locked(tier, state, status)) for tier in goal.tiers)
+    tiers = tuple(judged(tier, state.unlock_of(tier), _locked(tier, state, status)) for tier in goal.tiers)
     locked = [one.tier for one in tiers if one.unlock is None]
     wanting = [one.tier for one in tiers if one.missing]
     return ExplainedStanding(
@@ -155,7 +157,7 @@ def explain(
         next_tier=min(locked, key=lambda tier: tier.threshold_value, default=None),
         next_minimum=min(wanting, key=lambda tier: (minimum(tier), tier.threshold_value), default=None),
         tiers=tiers,
-        consolation=None if goal.consolation is None else judged(goal.consolation, *_unconsoled(status, result)),
+        consolation=None if goal.consolation is None else judged(goal.consolation, None, _unconsoled(status, result)),
     )
 
 
@@ -183,15 +185,14 @@ def _unconsoled(status: GoalStatus, result: GoalResult | None) -> tuple[Lack, ..
     return (Lack.MET if result.outcome is Outcome.MET else Lack.MISSED,)
 
 
-def _judged(tier: GoalTier, standing: Standing, why: tuple[Lack, ...], *, late: int, is_banned: bool) -> TierStanding:
-    """With what is to be said of the goal, what is to be said of the user."""
-    asked, is_for_all = minimum(tier), tier.audience is Audience.EVERYONE
-    missing = 0 if is_for_all else max(0, asked - standing.amount)
-    if missing:
-        why += (Lack.BELOW_MINIMUM if standing.amount else Lack.NOTHING_COUNTED,)
-        why += (Lack.HELD,) * (standing.pending > 0) + (Lack.LATE,) * (late > 0)
+def _own(tier: GoalTier, standing: Standing, *, late: int, is_banned: bool) -> tuple[int, tuple[Lack, ...]]:
+    """How much more the user has to have, and what is to be said of the user."""
     # What is for everyone is nobody's to claim.
-    why += (Lack.BANNED,) * (is_banned and not is_for_all)
-    others = standing.reached[asked] - (standing.amount >= asked)
-    unlock = standing.state.unlock_of(tier)
-    return TierStanding(tier=tier, unlock=unlock, lacks=why, missing=missing, others=others)
+    if tier.audience is Audience.EVERYONE:
+        return 0, ()
+    lacks: tuple[Lack, ...] = ()
+    missing = max(0, minimum(tier) - standing.amount)
+    if missing:
+        lacks += (Lack.BELOW_MINIMUM if standing.amount else Lack.NOTHING_COUNTED,)
+        lacks += (Lack.HELD,) * (standing.pending > 0) + (Lack.LATE,) * (late > 0)
+    return missing, lacks + (Lack.BANNED,) * is_banned

@@ -218,6 +218,15 @@ def test_a_consolation_says_whose_it_is(outcome: Outcome | None, *, consoled: bo
     assert [(0, 1), (1, 2), (0, 1)] == [(one.missing, one.others) for one in told.values() if one is not None]
 
 
+def test_a_consolation_is_not_the_tier_of_its_percent() -> None:
+    """That one may be unlocked: the consolation is decided by itself."""
+    goal = a_goal_asking(0)
+    goal = replace(goal, consolation=goal.tiers[0])
+    told = explained(a_standing("ann", {"ann": 5}, goal, unlocked=1)).consolation
+    assert told is not None
+    assert (None, (Lack.NOT_SETTLED,)) == (told.unlock, told.lacks)
+
+
 def test_a_goal_that_was_called_off_consoles_nobody() -> None:
     """And one that declares nothing to console with says nothing of it."""
     goal = a_goal_asking(0)
