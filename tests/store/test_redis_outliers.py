@@ -79,3 +79,14 @@ async def test_a_rule_for_outliers_holds_and_comes_later(opened: Opened) -> None
         a_contribution("x", 1_000), a_contribution("y", 500), a_contribution("z", 1_000, user="new")
     )
     assert ["held", "counted", "counted"] == told
+
+
+async def test_a_rule_that_comes_after_a_loss_knows_what_was(opened: Opened) -> None:
+    """The outbox is as new as the memory then, and that is no sign that nobody has contributed."""
+    await opened.tell(a_contribution("a", 8))
+    assert await opened.syncer.once()
+    opened.client.flushall()
+    while not await opened.syncer.once():
+        continue
+    await opened.publish(Limits(), based_on=1, outliers=RULE)
+    assert ({"ann": {24: 1}}, {24: 1}) == _history(opened)

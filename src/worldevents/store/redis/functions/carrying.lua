@@ -123,7 +123,7 @@ local function configure(keys, args)
   for _, name in ipairs({'day', 'deviations'}) do
     is_new = is_new or limit(goal, name) and not limit(before, name)
   end
-  if is_new and number(base, 'last') > 0 then
+  if is_new and is_open(base) then
     -- What counted on each day, or how much at once, is in the ledger alone: nothing is taken until it was brought.
     redis.call('HSET', base .. ':state', 'open', '0')
   end
