@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import create_engine
 
 from tests.servers import PostgresServer, why_no_postgres
@@ -96,3 +97,14 @@ POSTGRES = Backend(
 )
 
 BACKENDS = {backend.name: backend for backend in (SQLITE, POSTGRES)}
+
+EACH = [
+    pytest.param(backend, id=name, marks=[pytest.mark.real] if backend.fixture else [])
+    for name, backend in BACKENDS.items()
+]
+"""What a fixture that gives each in turn has as its `params`."""
+
+
+def running(backend: Backend, request: pytest.FixtureRequest) -> object:
+    """The session's server of a back end; None where it has none."""
+    return request.getfixturevalue(backend.fixture) if backend.fixture else None

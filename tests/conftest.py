@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from tests import memory
-from tests.backends import BACKENDS, POSTGRES, SQLITE, Backend
+from tests.backends import EACH, POSTGRES, SQLITE, Backend, running
 from tests.clients import programs
 from tests.servers import PostgresServer, RedisCluster, RedisServer, find_valkey, why_no_redis, why_no_valkey
 
@@ -183,30 +183,20 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
         yield url
 
 
-_EACH = [
-    pytest.param(backend, id=backend.name, marks=[pytest.mark.real] if backend.fixture else [])
-    for backend in BACKENDS.values()
-]
-
-
-@pytest.fixture(params=_EACH)
+@pytest.fixture(params=EACH)
 def ledger_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the address of a ledger with nothing in it, on each back end in turn."""
     backend: Backend = request.param
-    with backend.fresh(_server(backend, request)) as url:
+    with backend.fresh(running(backend, request)) as url:
         yield url
 
 
-@pytest.fixture(params=_EACH)
+@pytest.fixture(params=EACH)
 def empty_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the address of an empty database, on each back end in turn."""
     backend: Backend = request.param
-    with backend.empty(_server(backend, request)) as url:
+    with backend.empty(running(backend, request)) as url:
         yield url
-
-
-def _server(backend: Backend, request: pytest.FixtureRequest) -> object:
-    return request.getfixturevalue(backend.fixture) if backend.fixture else None
 
 
 def _threads() -> set[str]:

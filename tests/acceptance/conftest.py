@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.december import december
-from tests.backends import BACKENDS, Backend
+from tests.backends import EACH, Backend, running
 from worldevents.importers.openpowerlifting import Row
 
 
@@ -14,13 +14,7 @@ def rows() -> list[Row]:
     return december()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(backend, id=name, marks=[pytest.mark.real] if backend.fixture else [])
-        for name, backend in BACKENDS.items()
-    ],
-)
+@pytest.fixture(scope="module", params=EACH)
 def backend(request: pytest.FixtureRequest) -> Backend:
     found: Backend = request.param
     return found
@@ -28,7 +22,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture(scope="module")
 def server(backend: Backend, request: pytest.FixtureRequest) -> object:
-    return request.getfixturevalue(backend.fixture) if backend.fixture else None
+    return running(backend, request)
 
 
 @pytest.fixture

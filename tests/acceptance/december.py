@@ -184,8 +184,8 @@ def _query(url: str, statement: str) -> list[tuple[Any, ...]]:
 async def in_ledger(url: str) -> None:
     """Return when goals, rows and contributors are one sum in PostgreSQL, and it is what was expected."""
     expected = {
-        goal.id: int(expected_stand()[metric][0].scaleb(goal.metric.decimals))
-        for metric, goal in ((goal.metric.key, goal) for goal in replay_event(START, END).goals)
+        goal.id: int(expected_stand()[goal.metric.key][0].scaleb(goal.metric.decimals))
+        for goal in replay_event(START, END).goals
     }
     async with asyncio.timeout(IN_LEDGER_S):
         while True:

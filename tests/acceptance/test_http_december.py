@@ -1,4 +1,4 @@
-"""December over HTTP as contributions: one by one, and in batches and as lines by two who send the same."""
+"""December over HTTP as contributions: one by one, as lines, and by two who send the same in batches and as lines."""
 
 from __future__ import annotations
 
@@ -151,6 +151,15 @@ async def test_one_by_one(server: str, database: str, rows: list[Row]) -> None:
     assert EXPECTED == report.document()
     assert () == report.refusals
     assert [] == [goal for goal, (total, kept, users) in sums(database).items() if not total == kept == users]
+
+
+async def test_as_lines(server: str, rows: list[Row]) -> None:
+    """The same, as a stream of lines."""
+    async with Lines(server) as verbs:
+        await prepare(verbs, START, END)
+        report = await replay(verbs, rows)
+    assert EXPECTED == report.document()
+    assert () == report.refusals
 
 
 async def test_two_send_every_row(server: str, database: str, rows: list[Row]) -> None:

@@ -52,7 +52,7 @@ HAPPENS: Final = (
     *("erase", "erased", "ranked", "settle", "finish", "met", "near_missed", "missed", "consoled"),
     *("claimed", "pending", "delivered", "revoked", "unknown_grant", "hand_on"),
 )
-"""What the first part has to have seen: what never happens shows nothing."""
+"""What a part has to have seen: what never happens shows nothing."""
 
 SAME: Final = 100
 """So many openings of a system have the same ledger."""
@@ -65,8 +65,8 @@ def check(machine: type[SystemMachine], part: int, steps: int) -> str:
     did = live(machine, part, steps)
     assert did["steps"] >= steps
     never = {what for what in HAPPENS if not did[what]}
-    # Another part may by chance have missed what is rare.
-    assert part > 0 or set() == never
+    # A short part may by chance miss what is rare: of those the first is known to see all.
+    assert set() == never or (steps < IN_EMBEDDED and part > 0)
     figures = ", ".join(f"{what} {times:,}" for what, times in sorted(did.items()) if what != "steps")
     return f"{did['steps']:,} steps: {figures}"
 

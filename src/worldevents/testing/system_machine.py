@@ -194,15 +194,12 @@ class SystemMachine(SystemLife):
         assert named == [], named
         self._did("erase", *words)
 
-    @precondition(lambda self: self._may_erase_ranked())
+    @precondition(lambda self: self.model.ranked() and self.since_start % 4 == 0)
     @rule(place=places)
     def erase_ranked(self, place: int) -> None:
         """Who has a place in a settled goal is erased: a tombstone has the place."""
         ranked = self.model.ranked()
         self.erase(ranked[place % len(ranked)])
-
-    def _may_erase_ranked(self) -> bool:
-        return len(self.model.ranked()) > 0 and self.since_start % 4 == 0
 
     def _erased(self, user: str, tombstone: str) -> None:
         model = self.model
