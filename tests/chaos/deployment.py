@@ -43,6 +43,8 @@ class Plan:
     syncers: int = 1
     """Besides the first server, which carries too."""
     settings: Values = field(default_factory=dict)
+    within_s: float = 100.0
+    """How long the whole may take. One that hangs says where it stands, and leaves nothing behind for other tests."""
     losing: float = 0.01
     """The chance that an answer of Redis is lost; PostgreSQL's are lost a tenth as often."""
 
@@ -126,6 +128,10 @@ class Deployment:
         with self.redis.client() as client:
             return books.read(client, self.database)
 
+    def state(self) -> str:
+        """How far those who write have come."""
+        return f"{len(self.heard.acknowledged)} answered, asked again {dict(self.heard.retries)}"
+
     def logs(self) -> str:
         return "\n".join(f"--- {one.name}, {one.lives} lives\n{one.log()}" for one in self.programs)
 
@@ -160,7 +166,11 @@ async def deployed(
         made.syncers += [Program(f"syncer-{number}", sync, values, folder=folder) for number in range(plan.syncers)]
         for program in made.programs:
             stack.callback(tasks.create_task(program.keep()).cancel)
-        yield made
+        try:
+            async with asyncio.timeout(plan.within_s):
+                yield made
+        except TimeoutError:
+            raise AssertionError(f"not done in time: {made.state()}\n{made.logs()}") from None
 
 
 async def _publish(settings: Settings) -> None:

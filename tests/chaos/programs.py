@@ -83,10 +83,12 @@ class Program:
 
     def kill(self) -> None:
         """Kill -9, wherever it is."""
-        if self._process is not None:
-            self._killed = self._process
-            self._process.kill()
-            self._process.join()
+        # Once: as soon as it is dead another takes its place.
+        process = self._process
+        if process is not None:
+            self._killed = process
+            process.kill()
+            process.join()
 
     async def keep(self) -> None:
         """Start it, and again whenever it has ended, until cancelled; then it is killed."""

@@ -18,6 +18,8 @@ from tests.servers import PostgresServer, RedisServer
 
 KILLS: Final = int(os.environ.get("WORLDEVENTS_CHAOS_KILLS", "100"))
 TIMEOUT_S: Final = 120 + KILLS
+REST_S: Final = 20
+"""What is left of it for the servers to come and go."""
 BEFORE: Final = 100
 """Contributions that are answered before the first kill."""
 TORN_BYTES: Final = 30_000
@@ -31,7 +33,7 @@ async def test_kills_lose_nothing_and_double_nothing(
     kept_redis: RedisServer, kept_postgres: PostgresServer, tmp_path: Path, chance: random.Random, say: Say
 ) -> None:
     """Counter, sorted set, ledger rows, totals and users are one sum, made of exactly what was acknowledged."""
-    async with deployed(kept_redis, kept_postgres, tmp_path, chance, Plan()) as deployment:
+    async with deployed(kept_redis, kept_postgres, tmp_path, chance, Plan(within_s=TIMEOUT_S - REST_S)) as deployment:
         killer = Killer(deployment, chance)
         async with deployment.writing(chance):
             await deployment.heard_more(BEFORE)

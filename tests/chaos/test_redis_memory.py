@@ -77,7 +77,7 @@ async def test_without_postgres_contributions_go_on(
     kept_redis: RedisServer, kept_postgres: PostgresServer, tmp_path: Path, chance: random.Random, say: Say
 ) -> None:
     """PostgreSQL is away for a while: contributions are answered all the same, and are all there when it is back."""
-    async with deployed(kept_redis, kept_postgres, tmp_path, chance, Plan()) as deployment:
+    async with deployed(kept_redis, kept_postgres, tmp_path, chance, Plan(within_s=100 + 2 * AWAY_S)) as deployment:
         async with deployment.writing(chance, pause_s=PAUSE_S):
             await deployment.heard_more(BETWEEN)
             await asyncio.to_thread(kept_postgres.kill)
