@@ -19,7 +19,8 @@ class Account:
 
     def __str__(self) -> str:
         return (
-            f"{self.verdict}; {self.repeats} deliberate repeats, {self.again.total():,} calls made again ({_listed(self.again)}),"
+            f"{self.verdict}; {self.repeats} deliberate repeats,"
+            f" {self.again.total():,} calls made again ({_listed(self.again)}),"
             f" {self.answers_lost} answers lost on the way, {self.books.repairs} repairs, built because"
             f" {_listed(self.books.epochs)}"
         )
