@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from sqlalchemy import create_engine
 
 from tests.servers import PostgresServer, why_no_postgres
+from tests.servers.databases import Databases
 from worldevents.ledger.database import parse_url
 from worldevents.ledger.migrate import run_alembic
 
@@ -34,7 +36,7 @@ class Backend:
     """The session's fixture that has the server running; None where there is no server."""
 
 
-_SCHEMA = "with_the_schema"
+_DATABASES: WeakKeyDictionary[PostgresServer, Databases] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -67,23 +69,17 @@ def _migrate(url: str) -> None:
 
 @contextmanager
 def _empty_database(server: PostgresServer) -> Iterator[str]:
-    with _database(server, "template1") as url:
-        yield url
+    name = f"test_{uuid.uuid4().hex}"
+    yield server.create_database(name)
+    server.drop_database(name)
 
 
 @contextmanager
 def _fresh_database(server: PostgresServer) -> Iterator[str]:
-    if not server.has_database(_SCHEMA):
-        _migrate(server.create_database(_SCHEMA))
-    with _database(server, _SCHEMA) as url:
+    if server not in _DATABASES:
+        _DATABASES[server] = Databases(server, _migrate)
+    with _DATABASES[server].one() as url:
         yield url
-
-
-@contextmanager
-def _database(server: PostgresServer, template: str) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    yield server.create_database(name, template=template)
-    server.drop_database(name)
 
 
 SQLITE = Backend("sqlite", serving=nullcontext, fresh=_fresh_file, empty=_empty_file)

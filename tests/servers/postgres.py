@@ -60,11 +60,6 @@ class PostgresServer(Server):
             connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
 
-    def has_database(self, name: str) -> bool:
-        """Whether there is a database of this name."""
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
-
     def drop_database(self, name: str) -> None:
         """Drop a database, ending the connections that are still open to it."""
         with psycopg.connect(self.url(), autocommit=True) as connection:

@@ -24,13 +24,38 @@ from worldevents.testing.store_laws import StoreLaws
 SECONDS = 20.0
 GOALS = tuple(f"goal-{number}" for number in range(6))
 
+IN_ONE = {
+    "test_law_6_positions_rise_in_the_order_of_application",
+    "test_law_5_what_is_far_above_both_medians_is_held",
+    "test_law_5_without_a_history_nothing_is_out_of_line",
+    "test_law_5_a_batch_is_judged_in_its_order",
+    "test_law_5_a_limit_goes_first",
+    "test_law_5_a_rule_that_comes_later_knows_what_was",
+    "test_law_5_movements_teach_nothing",
+    "test_law_5_a_history_that_is_built_later_has_no_movements",
+    "test_law_5_a_history_outlives_a_restart",
+    "test_law_9_a_total_stays_below_two_to_the_53",
+    "test_law_9_held_amounts_have_to_fit_too",
+    "test_law_17_a_total_stays_below_two_to_the_53",
+}
+"""Laws whose goals are in one partition."""
+
 
 class TestRedisCluster(StoreLaws):
-    """Goals lie on different masters; each call is one master's."""
+    """A goal is on all three masters, its users spread over its partitions; each call is one master's.
+
+    Everyone's history is that of everyone in the user's partition, positions rise within each, and each holds a third
+    of what a goal may hold: laws that count on one for all have their goals in one.
+    """
 
     @pytest.fixture
-    def open_store(self, redis_cluster: RedisCluster, sqlite_url: str) -> StoreOpener:
-        return opener_of(redis_cluster.url, sqlite_url)
+    def open_store(self, redis_cluster: RedisCluster, sqlite_url: str, request: pytest.FixtureRequest) -> StoreOpener:
+        partitions = 1 if request.function.__name__ in IN_ONE else 3
+        return opener_of(redis_cluster.url, sqlite_url, partitions=partitions)
+
+    def test_each_of_these_is_a_law(self) -> None:
+        """The laws that are spared three partitions are there."""
+        assert set() == IN_ONE - set(dir(StoreLaws))
 
 
 class TestRedisClusterInFront(BufferLaws):

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from tests.backends import POSTGRES
 from tests.servers import PostgresServer, RedisServer
+from tests.servers.databases import emptying
 from worldevents.clock import Clock
 from worldevents.ledger import open_ledger
 from worldevents.ledger.outward import FullLedger
@@ -189,12 +190,7 @@ def on_redis(redis_server: RedisServer, postgres: PostgresServer) -> Iterator[ty
         redis_server.client() as client,
         psycopg.connect(url, autocommit=True) as own,
     ):
-        listed = own.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        # In any order: what refers to what is no matter where all goes.
-        own.execute("SET session_replication_role = replica")
-        tables = [sql.Identifier(name) for (name,) in listed if name not in KEPT]
-        empty = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(one) for one in tables)
-
+        empty = emptying(own, kept=KEPT)
         columns = own.execute(
             "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
             " AND data_type IN ('text', 'character varying')"
