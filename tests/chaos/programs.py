@@ -1,23 +1,16 @@
-"""The programs of a deployment, each in a process of its own: a server, a syncer. Killed at any moment, started again.
-
-Every life is forked from a process that has imported everything and done nothing yet, so that it begins at once.
-"""
+"""The programs of a deployment, a server and a syncer, each in a process of its own: killed, and started again."""
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final
 
+from tests import processes
 from worldevents import runtime, serving
 from worldevents.clock import SystemClock
 from worldevents.errors import LedgerUnavailable, StoreLost, StoreUnavailable
@@ -55,13 +48,6 @@ async def _sync(settings: Settings) -> None:
         await runtime.new_syncer(settings, store, ledger, clock, Telemetry()).run()
 
 
-def context() -> ForkServerContext:
-    """Where programs are forked from."""
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload([__name__])
-    return found
-
-
 class Program:
     """A program that is started again whenever it has ended."""
 
@@ -73,7 +59,6 @@ class Program:
         self._values = values
         self._log = folder / f"{name}.log"
         self._port = port
-        self._context = context()
         self._process: BaseProcess | None = None
         self._held: Connection | None = None
         self._killed: BaseProcess | None = None
@@ -104,12 +89,7 @@ class Program:
             self.kill()
 
     def _start(self) -> BaseProcess:
-        theirs, self._held = self._context.Pipe(duplex=False)
-        process = self._context.Process(
-            target=_live, args=(self._main, self._values, self._port, self._log, theirs), daemon=True
-        )
-        process.start()
-        theirs.close()
+        process, self._held = processes.begun(_live, self._main, self._values, self._port, log=self._log)
         self.lives += 1
         return process
 
@@ -128,19 +108,9 @@ async def _ended(process: BaseProcess) -> None:
         loop.remove_reader(process.sentinel)
 
 
-def _live(main: Callable[[Values, int], None], values: Values, port: int, log: Path, parent: Connection) -> None:
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+def _live(main: Callable[[Values, int], None], values: Values, port: int) -> None:
     try:
         main(values, port)
     except (LedgerUnavailable, StoreUnavailable, StoreLost) as error:
         print(f"not ready: {error.detail}", flush=True)  # noqa: T201 - into its log
         sys.exit(NOT_READY)
-
-
-def _leave_with(parent: Connection) -> None:
-    """Nobody stays behind when the tests are killed."""
-    parent.poll(None)
-    os.kill(os.getpid(), signal.SIGKILL)

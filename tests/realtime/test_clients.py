@@ -59,7 +59,7 @@ class Guarded:
 def guarded(tmp_path: Path) -> Iterator[Guarded]:
     """Give a server that asks for a key."""
     public, secret = (_key(kind, number) for number, kind in enumerate((KeyKind.PUBLIC, KeyKind.SECRET)))
-    settings = {"JWT_SECRET": SECRET, "JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE}
+    settings = {"jwt_secret": SECRET, "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
     folder = tmp_path / "guarded"
     folder.mkdir()
     served = Served(folder, settings, key=secret.text)

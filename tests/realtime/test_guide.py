@@ -62,7 +62,7 @@ async def test_a_users_own_topic(tmp_path: Path, node: Callable[..., Program]) -
     now = datetime.now(UTC)
     public = new_key("page", kind=KeyKind.PUBLIC, created_at=now, randomness=bytes([1] * 32))
     secret = new_key("game", rights=list(Right), created_at=now, randomness=bytes([2] * 32))
-    settings = {"JWT_SECRET": SECRET, "JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE}
+    settings = {"jwt_secret": SECRET, "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
     server = Served(tmp_path, settings, key=secret.text)
     for one in (public, secret):
         await keep(server.database_url, one, migrate=True)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
+import multiprocessing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
 
-_PROGRAM = """
-import sys
-from worldevents.serving import run
+from tests import processes
+from worldevents import serving
 from worldevents.settings import Settings
-run(Settings.load(), host="127.0.0.1", port=int(sys.argv[1]), on_ready=lambda at: print(at, flush=True))
-"""
+
+
+def _serve(values: Mapping[str, str], port: int, at: Connection) -> None:
+    serving.run(Settings.load(**values), host="127.0.0.1", port=port, on_ready=at.send)
 
 
 @dataclass
@@ -28,12 +29,13 @@ class Served:
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
-    """What is set beside the database, without the prefix."""
+    """What is set beside the database."""
     key: str = ""
     """The secret key by which an event is published and moved, where there are keys."""
     url: str = ""
     """Where it answers; it stays the same after a kill."""
-    _process: subprocess.Popen[str] | None = None
+    _process: BaseProcess | None = None
+    _held: Connection | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
@@ -47,16 +49,16 @@ class Served:
 
     def start(self) -> None:
         """Serve on a free port; after a kill, on the same one."""
-        port = self.url.rpartition(":")[2] or "0"
-        told = {**self.settings, "DATABASE_URL": self.database_url}
-        environment = os.environ | {f"WORLDEVENTS_{name}": value for name, value in told.items()}
-        with (self.folder / "log").open("a") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, port], stdout=subprocess.PIPE, stderr=log, text=True, env=environment
-            )
-        assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().strip()
-        assert self.url, self.log
+        port = int(self.url.rpartition(":")[2] or 0)
+        values = {"database_url": self.database_url, **self.settings}
+        at, theirs = multiprocessing.Pipe(duplex=False)
+        with at:
+            self._process, self._held = processes.begun(_serve, values, port, theirs, log=self.folder / "log")
+            theirs.close()
+            try:
+                self.url = at.recv()
+            except EOFError:
+                raise AssertionError(self.log) from None
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -66,9 +68,9 @@ class Served:
 
     def stop(self) -> None:
         """Ask it to leave, and wait until it has."""
-        assert self._process is not None
-        self._process.terminate()
-        self._end()
+        if self._process is not None:
+            self._process.terminate()
+            self._end()
 
     def __enter__(self) -> Self:
         self.start()
@@ -79,9 +81,11 @@ class Served:
 
     def _end(self) -> None:
         assert self._process is not None
-        assert self._process.stdout is not None
-        self._process.wait()
-        self._process.stdout.close()
+        assert self._held is not None
+        self._process.join()
+        self._process.close()
+        self._held.close()
+        self._process = self._held = None
 
     def publish(self, event_id: str, *, starts_in_days: int = -10, unit: str = "kg", description: str = "") -> str:
         """Publish a thirty-day event with one goal of 1,000, named as the event, with tiers at 25, 50 and 100 %."""
