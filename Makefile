@@ -9,6 +9,9 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadscope -
 UV_VERSION := 0.13.9
 COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade
 
+# Hundreds of processes import the same modules, and three of them rewrite the same assertions.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo setup test soak check screenshots lint bench lock clean
 
 # A real winter of lifting, live in the browser: make demo ARGS="--port 0 --speed max"
