@@ -20,7 +20,7 @@ LONGEST_FUNCTION = 60
 WORDS = "errors model access_keys grants results rules movements standing outliers"
 BETWEEN = "acks syncer comparing restoring bans"
 BELOW_RUNTIME = (
-    f"{WORDS} codec result_documents prizes clock telemetry settings actions catalog {BETWEEN} batcher engine"
+    f"{WORDS} codec prizes clock telemetry settings actions catalog {BETWEEN} batcher engine"
     " moderation personal rewards settling callback store ledger"
 )
 
@@ -41,8 +41,7 @@ MAY_IMPORT = {
     "standing": "model results",
     "outliers": "model",
     "codec": WORDS,
-    "result_documents": f"{WORDS} codec",
-    "standing_documents": f"{WORDS} codec",
+    "codec.*": f"{WORDS} codec",
     "prizes": f"{WORDS} codec",
     "catalog.*": f"catalog {WORDS} codec prizes",
     "actions": WORDS,
@@ -63,7 +62,7 @@ MAY_IMPORT = {
     "ledger.granted": "model grants errors ledger.base ledger.settled",
     "ledger.settled": "results",
     "ledger.outward": "ledger.base ledger.granted grants",
-    "ledger.*": f"{WORDS} codec result_documents prizes ledger",
+    "ledger.*": f"{WORDS} codec prizes ledger",
     "ledger": f"{WORDS} settings ledger",
     "batcher": f"{WORDS} actions catalog clock telemetry settings store.base ledger.base",
     "bans": "movements comparing errors ledger.base store.base",
@@ -83,19 +82,18 @@ MAY_IMPORT = {
     "webhooks.opening": "webhooks errors clock telemetry settings ledger",
     "runtime": f"{BELOW_RUNTIME} auth live webhooks",
     "problems": "errors",
-    "rewarding": "codec grants rewards",
-    "resulting": "result_documents engine settling",
-    "documents": f"problems {WORDS} codec standing_documents catalog actions engine clock",
-    "operating": f"{WORDS} codec documents engine moderation personal ledger.personal",
+    "documents.rewards": "codec grants rewards",
+    "documents.results": "codec engine settling",
+    "documents.operating": f"{WORDS} codec documents engine moderation personal ledger.personal",
+    "documents.*": f"documents problems {WORDS} codec actions engine",
     "asking": "hosts errors problems model documents",
     "client": "asking errors prizes catalog model rules documents",
     "api.*": (
-        f"api hosts problems documents operating rewards rewarding settling resulting auth live webhooks engine {WORDS}"
+        f"api hosts problems documents rewards settling auth live webhooks engine {WORDS}"
         " codec catalog actions clock settings telemetry"
     ),
     "api.app": (
-        f"__init__ api problems documents operating resulting auth live webhooks engine runtime {WORDS} codec clock"
-        " settings telemetry"
+        f"__init__ api problems documents auth live webhooks engine runtime {WORDS} codec clock settings telemetry"
     ),
     "protocols": "api",
     "serving": "protocols api ledger live runtime settings clock errors",
@@ -104,8 +102,8 @@ MAY_IMPORT = {
     "operations": "errors ledger store.redis",
     "keyring": "auth ledger access_keys",
     "cli.*": (
-        "cli hosts model access_keys errors clock codec settings catalog importers demo documents operating rewarding"
-        " resulting client auth api engine runtime serving operations keyring webhooks comparing store.base syncer"
+        "cli hosts model access_keys errors clock codec settings catalog importers demo documents"
+        " client auth api engine runtime serving operations keyring webhooks comparing store.base syncer"
         " __init__"
     ),
     "testing.*": f"testing runtime importers demo {BELOW_RUNTIME}",

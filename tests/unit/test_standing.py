@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldevents import standing_documents
-from worldevents.codec import Json
+from worldevents.codec import Json, standings
 from worldevents.model import Audience, CommunityGoal, GoalState, GoalStatus, TierUnlock
 from worldevents.results import GoalResult, Outcome
 from worldevents.standing import ExplainedStanding, Lack, NextRank, Standing, explain, minimums
@@ -67,7 +66,7 @@ def explained(
 
 
 def documented(told: ExplainedStanding) -> Json:
-    return standing_documents.standing(told, NOW)
+    return standings.standing(told, NOW)
 
 
 def lacks(told: ExplainedStanding) -> list[tuple[Lack, ...]]:

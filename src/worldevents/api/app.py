@@ -24,6 +24,7 @@ from worldevents.api.gate import Gate
 from worldevents.api.openapi import openapi
 from worldevents.api.realtime import Realtime
 from worldevents.api.stream import Streams
+from worldevents.documents.operating import Operating
 from worldevents.errors import (
     BodyInvalid,
     Closed,
@@ -33,7 +34,6 @@ from worldevents.errors import (
     UnknownRoute,
     WorldEventsError,
 )
-from worldevents.operating import Operating
 from worldevents.runtime import Runtime
 
 _LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"

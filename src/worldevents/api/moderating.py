@@ -10,7 +10,7 @@ from worldevents.api import schemas_operating
 from worldevents.api.operators import Preview, body_of, read_object
 from worldevents.api.routing import DOCUMENTED, Operator, answer
 from worldevents.auth import Caller
-from worldevents.operating import Operating
+from worldevents.documents.operating import Operating
 from worldevents.settings import Settings
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many at most.")]

@@ -1,4 +1,4 @@
-"""The documents of results, as OpenAPI describes them. `result_documents`, `resulting` write them; a test compares."""
+"""The documents of results, as OpenAPI describes them. `codec` and `documents.results` write them; a test compares."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Response
 from worldevents.api import result_schemas
 from worldevents.api.goals import UserId
 from worldevents.api.routing import DOCUMENTED, Operator, ReaderOf, answer
+from worldevents.documents.results import LocalResults
 from worldevents.engine import Engine
-from worldevents.resulting import LocalResults
 from worldevents.settling import LIST_MAX, Settling
 
 After = Annotated[

@@ -1,4 +1,4 @@
-"""The documents of rewards, as OpenAPI describes them. `codec` and `rewarding` write them; a test compares."""
+"""The documents of rewards, as OpenAPI describes them. `codec` and `documents.rewards` write them; a test compares."""
 
 from __future__ import annotations
 

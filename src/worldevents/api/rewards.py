@@ -11,7 +11,7 @@ from worldevents.api import reward_schemas, schemas
 from worldevents.api.operators import author_and_reason, body_of, read_fields
 from worldevents.api.routing import DOCUMENTED, Operator, Reader, answer, caller
 from worldevents.auth import Caller, Right
-from worldevents.rewarding import LocalRewards
+from worldevents.documents.rewards import LocalRewards
 from worldevents.rewards import LIST_MAX, Rewards, user_of
 from worldevents.settings import Settings
 

@@ -14,9 +14,9 @@ from worldevents.cli import output
 
 if TYPE_CHECKING:
     from worldevents.client import Client
-    from worldevents.operating import OperatorVerbs
-    from worldevents.resulting import ResultVerbs
-    from worldevents.rewarding import RewardVerbs
+    from worldevents.documents.operating import OperatorVerbs
+    from worldevents.documents.results import ResultVerbs
+    from worldevents.documents.rewards import RewardVerbs
     from worldevents.runtime import Runtime
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ def on_rewards(place: Place, work: Callable[[RewardVerbs], Awaitable[T]]) -> T:
         return await _opened(place, granted, create=False)
 
     async def granted(runtime: Runtime) -> T:
-        from worldevents.rewarding import LocalRewards
+        from worldevents.documents.rewards import LocalRewards
 
         # A command is gone before the background has looked: what an unlock has left to it is done first.
         await runtime.rewards.work_off()
@@ -104,7 +104,7 @@ def on_results(place: Place, work: Callable[[ResultVerbs], Awaitable[T]]) -> T:
     """As `on_verbs`, on the verbs of results."""
     import asyncio
 
-    from worldevents.resulting import LocalResults
+    from worldevents.documents.results import LocalResults
 
     async def ask() -> T:
         server = server_of(place)
@@ -142,7 +142,7 @@ async def through(server: Server, work: Callable[[Client], Awaitable[T]]) -> T:
 
 
 async def _in_this_process(place: Place, work: Callable[[OperatorVerbs], Awaitable[T]], *, create: bool) -> T:
-    from worldevents.operating import Operating
+    from worldevents.documents.operating import Operating
 
     return await _opened(place, lambda runtime: work(Operating(runtime.engine, runtime.moderation)), create=create)
 

@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from worldevents import result_documents, rules
+from worldevents import rules
+from worldevents.codec.results import settled_event
 from worldevents.errors import UnknownGoal
 from worldevents.ledger import jobs, publish
 from worldevents.ledger.append import LATE, Writing
@@ -219,7 +220,7 @@ def _announce(connection: Connection, writing: Writing, event_id: str, at: datet
     """Tell hosts that an event is settled, if all its goals are."""
     newest, found = publish.newest_of(connection, event_id), results(connection, event_id)
     if newest is not None and {one.id for one in newest.event.goals} == {one.goal.id for one in found}:
-        told = result_documents.settled_event(newest.event, found, at)
+        told = settled_event(newest.event, found, at)
         writing.granting.announce(SETTLED, event_id, told, at)
 
 

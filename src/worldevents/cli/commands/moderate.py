@@ -11,7 +11,7 @@ from worldevents.cli.options import Author, Database, Goal, Json, Key, Server, W
 from worldevents.cli.system import Place, confirm, on_verbs
 
 if TYPE_CHECKING:
-    from worldevents.operating import OperatorVerbs
+    from worldevents.documents.operating import OperatorVerbs
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's id.")]
 HoldId = Annotated[str, typer.Argument(metavar="ID", help="As `holds list` shows it.")]

@@ -11,7 +11,7 @@ from worldevents.cli.options import Author, Database, Json, Key, Server, Why, Ye
 from worldevents.cli.system import Place, confirm, on_verbs
 
 if TYPE_CHECKING:
-    from worldevents.operating import OperatorVerbs
+    from worldevents.documents.operating import OperatorVerbs
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's id.")]
 Preview = Annotated[bool, typer.Option("--preview", help="Say what would happen, and do nothing.")]

@@ -11,7 +11,7 @@ from worldevents.cli.options import Author, Database, Json, Key, Server, Why, au
 from worldevents.cli.system import Place, on_rewards
 
 if TYPE_CHECKING:
-    from worldevents.rewarding import RewardVerbs
+    from worldevents.documents.rewards import RewardVerbs
 
 FAILED = 1
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from worldevents.codec.results import result, settled_event
 from worldevents.grants import Announcement
 from worldevents.model import Metric
-from worldevents.result_documents import result, settled_event
 from worldevents.results import GoalResult, Outcome, ReachedTier
 from worldevents.testing.builders import DURING, ENDS_AT, GRACE, a_goal, an_event
 from worldevents.webhooks import signing

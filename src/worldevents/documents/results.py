@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
-from worldevents import result_documents
+from worldevents.codec import Json, results
 from worldevents.engine import Engine
 from worldevents.settling import Settling
-
-Json = dict[str, Any]
 
 
 class ResultVerbs(Protocol):
@@ -32,7 +30,7 @@ class LocalResults:
 
     async def result(self, goal_id: str, *, after: int = 0, limit: int = 10, user_id: str | None = None) -> Json:
         told = await self._settling.board(goal_id, after=after, limit=limit, user_id=user_id)
-        return result_documents.board(told)
+        return results.board(told)
 
     async def settle(self, event_id: str) -> Json:
         found = {one.goal.id: one for one in await self._settling.settle(event_id)}
@@ -40,6 +38,6 @@ class LocalResults:
         return {
             "eventId": event_id,
             "settled": len(found) == len(goals),
-            "goals": [result_documents.result(found[goal_id]) for goal_id in goals if goal_id in found],
+            "goals": [results.result(found[goal_id]) for goal_id in goals if goal_id in found],
             "waiting": [goal_id for goal_id in goals if goal_id not in found],
         }

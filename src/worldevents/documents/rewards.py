@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from worldevents import codec
+from worldevents.codec import Json
 from worldevents.grants import Channel, GrantedSource, GrantStatus
 from worldevents.rewards import LIST_MAX, Rewards
-
-Json = dict[str, Any]
 
 
 class RewardVerbs(Protocol):
