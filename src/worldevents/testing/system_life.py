@@ -156,7 +156,7 @@ class SystemLife(Machine):
             await ledger.audit(),
             await ledger.unlocks(),
             await self.system.rewards.grants(),
-            await ledger.holds(),
+            await ledger.holds(limit=MANY),
         )
         assert all(one.agrees for one in audit)
         self.numbers = {one.id: one.number for one in grants} | self.numbers

@@ -157,6 +157,9 @@ class SystemMachine(SystemLife):
     def ban(self, who: int, ends: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
         """A user is banned, or taken again with all that the ban took; what is so already stays so."""
         moderation, model, user = self.system.moderation, self.model, self._person(who)
+        if ends and user in model.banned:
+            # The ledger is asked what the ban took: what waits goes there with that, or a moment before.
+            self._carried()
         assert self._told(moderation.unban(user, by=BY) if ends else moderation.ban(user, by=BY)) == "done"
         if (user in model.banned) is ends:
             # Each ban has a name of its own among the rows; where nothing moves any more there is none.
