@@ -7,13 +7,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.api.served import Server, begun, served, watching
 from tests.clients.programs import Program
-from tests.realtime.connected import ALL, VERSIONS, phone
+from tests.realtime.connected import ALL, VERSIONS, Phone, phone
 from tests.realtime.saying import BATCH, ONE, SAID, Keyed, a_message, joined, keyed_server
 from tests.unit.issuing import claims, signed
 from worldevents.live.subscriber import EVENTS_MAX
@@ -250,11 +251,17 @@ async def test_what_is_said_at_one_server_is_heard_at_another(redis_url: str, tm
         phones = [await stack.enter_async_context(phone(one)) for one in (first, second)]
         for one in phones:
             await one.join()
-            await one.hear()
-        waiting = [asyncio.create_task(one.hear()) for one in phones]
+        waiting = [asyncio.create_task(_said(one)) for one in phones]
         async with asyncio.timeout(10):
             # A server that has just started may not listen yet.
             while not all(one.done() for one in waiting):
                 assert 202 == (await first.client.post(ONE, json=SAID)).status_code
                 await asyncio.wait(waiting, timeout=0.05)
-        assert [SAID, SAID] == [one.result().payload["payload"] for one in waiting]
+        assert [SAID, SAID] == [one.result() for one in waiting]
+
+
+async def _said(one: Phone) -> Any:
+    """What a phone hears of a boss; what it hears of the goal first, which may be several times, is passed over."""
+    while (heard := await one.hear()).payload["event"] != "boss":
+        pass
+    return heard.payload["payload"]
