@@ -201,12 +201,20 @@ def failing() -> Iterator[None]:
     except (RedisError, RedisClusterException, OSError) as error:
         _heed_cancellation()
         raise StoreUnavailable(f"Redis cannot be reached ({type(error).__name__})") from error
-    except RuntimeError as error:
+    except (RuntimeError, AttributeError) as error:
         _heed_cancellation()
-        # So uvloop calls a connection that was closed meanwhile, and the driver hands it on as it is.
-        if "handler is closed" not in str(error):
+        if not _is_closed(error):
             raise
         raise StoreUnavailable("Redis cannot be reached (its connection was closed)") from error
+
+
+def _is_closed(error: RuntimeError | AttributeError) -> bool:
+    """Whether that is what becomes of a call whose connection is closed in that very moment; redis-py hands it on."""
+    if isinstance(error, AttributeError):
+        # Its own connection, of a cluster that is looked at anew, has lost its writer.
+        return error.obj is None and error.name in ("writelines", "drain")
+    # uvloop's word.
+    return "handler is closed" in str(error)
 
 
 def _heed_cancellation() -> None:
