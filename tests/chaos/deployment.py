@@ -169,8 +169,8 @@ async def deployed(
         try:
             async with asyncio.timeout(plan.within_s):
                 yield made
-        except TimeoutError:
-            raise AssertionError(f"not done in time: {made.state()}\n{made.logs()}") from None
+        except TimeoutError as error:
+            raise AssertionError(f"not done in time: {made.state()}\n{made.logs()}") from error
 
 
 async def _publish(settings: Settings) -> None:

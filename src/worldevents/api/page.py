@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment
 
 from worldevents.api.html import templates
-
-Json = dict[str, Any]
+from worldevents.codec import Json
 
 _RUNNING: Final = frozenset({"active", "grace"})
 _OVER: Final = frozenset({"settled", "cancelled"})

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
-from worldevents.codec import instant
+from worldevents.codec import Json, instant
 from worldevents.errors import BodyInvalid
 from worldevents.ledger.outward import Change, Delivery, DeliveryStatus, Endpoint
 from worldevents.webhooks.operating import Account, Webhooks
 from worldevents.webhooks.signing import secret_text
-
-Json = dict[str, Any]
 
 PATH: Final = "/v1/admin/webhooks"
 
